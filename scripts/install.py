@@ -1,0 +1,91 @@
+"""Make .venv and install Accord into it; used by the Makefile, standard library only.
+
+uv resolves and installs in seconds where pip needs minutes, but reads none of pip's configuration: what pip is told
+about indexes and wheel folders is handed on through the environment. A stamp of the inputs makes a second run free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+PIP_TO_UV = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+
+
+def main(extras: str) -> int:
+    if sys.version_info < (3, 11):
+        found = ".".join(map(str, sys.version_info[:3]))
+        print(f"Accord needs Python 3.11 or newer; this is {found}. Name another: make up PYTHON=python3.12")
+        return 1
+    stamp, wanted = VENV / ".accord-stamp", fingerprint(extras)
+    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return 0
+    print(f"Installing Accord [{extras}] into .venv ...", flush=True)
+    if not PYTHON.exists():
+        try:
+            venv.create(VENV, with_pip=True, clear=VENV.exists())
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"Could not make .venv: {error}. On Debian and Ubuntu: apt install python3-venv")
+            return 1
+    if not install(extras):
+        print("Installation failed; the lines above say why. Nothing was started.")
+        return 1
+    stamp.write_text(wanted)
+    return 0
+
+
+def fingerprint(extras: str) -> str:
+    digest = hashlib.sha256(f"{extras} {sys.version}".encode())
+    for name in ("pyproject.toml", "constraints.txt"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def install(extras: str) -> bool:
+    target = ["-c", "constraints.txt", "-e", f".[{extras}]"]
+    run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
+    if (VENV / "bin" / "uv").exists():
+        uv = [VENV / "bin" / "uv", "pip", "install", "--quiet", "--python", PYTHON, *target]
+        if run(uv, env={**uv_environment(), **os.environ}):
+            return True
+        print("uv could not install it; trying pip, which takes some minutes.", flush=True)
+    return run([PYTHON, "-m", "pip", "install", "--quiet", *target])
+
+
+def uv_environment() -> dict[str, str]:
+    """pip's settings under uv's names; folders that do not exist are left out, since uv stops at them."""
+    listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    found: dict[str, str] = {}
+    for line in listed.stdout.splitlines():
+        key, _, value = line.partition("=")
+        name = PIP_TO_UV.get(key.rpartition(".")[2])
+        words = [word for word in value.strip("'\"").split() if is_reachable(word)]
+        if name and words:
+            found[name] = " ".join(words)
+    if "UV_INDEX" in found:  # pip weighs all its indexes alike; uv by default stops at the first that knows the name
+        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return found
+
+
+def is_reachable(word: str) -> bool:
+    return not word.startswith(("file://", "/")) or Path(word.removeprefix("file://")).exists()
+
+
+def run(command: list[object], env: dict[str, str] | None = None) -> bool:
+    return subprocess.run(list(map(str, command)), cwd=ROOT, env=env, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
