@@ -1,0 +1,1 @@
+"""People: sign-in, sessions, roles, invitations, consent, the inbox and API tokens."""

@@ -1,0 +1,1 @@
+"""The annotator's desk: handing out tasks, taking judgements, undo and edit."""

@@ -1,0 +1,1 @@
+"""Read-only composition over the slices' queries: home, overview, the audit trail."""

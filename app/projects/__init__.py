@@ -1,0 +1,1 @@
+"""Projects with their guidelines, answer schemas and policies."""

@@ -1,0 +1,42 @@
+"""A project id and a viewer become a project, or an error: 404 without a role there, 403 with too small a one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.accounts.access import Viewer, has_role, role_in_project
+from app.errors import Conflict, Forbidden, NotFound
+from app.models import Project, ProjectStatus, Role
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAccess:
+    """A project, and as whom the viewer stands in it."""
+
+    project: Project
+    viewer: Viewer
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        return has_role(self.role, role)
+
+
+def access_project(session: Session, viewer: Viewer, project_id: int, *, at_least: Role) -> ProjectAccess:
+    """The project with the viewer's role there, which must be `at_least`."""
+    role = role_in_project(session, viewer, project_id)
+    if role is None:
+        raise NotFound
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound
+    if not has_role(role, at_least):
+        raise Forbidden("Your role in this project does not allow this. Ask an admin of the project.")
+    return ProjectAccess(project, viewer, role)
+
+
+def require_writable(access: ProjectAccess) -> None:
+    """An archived project can be read but not changed."""
+    if access.project.status == ProjectStatus.ARCHIVED:
+        raise Conflict("This project is archived. Restore it before changing anything.", code="project_archived")

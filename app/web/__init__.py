@@ -1,0 +1,1 @@
+"""What every page needs and no slice owns: rendering, htmx, security, formats."""

@@ -1,0 +1,91 @@
+"""Jinja2 with gettext: one template gives a block to htmx and the page to everybody else."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from app.config import settings
+from app.web import i18n
+from app.web.filters import FILTERS
+from app.web.htmx import wants_partial
+from app.web.security import csrf_token
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATES = ROOT / "templates"
+STATIC = ROOT / "static"
+
+
+@lru_cache
+def environment() -> jinja2.Environment:
+    """The one environment: autoescaping, undefined names are errors, translations of the request's locale."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        auto_reload=settings().environment == "development",
+    )
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        i18n.gettext, i18n.ngettext, newstyle=True, pgettext=i18n.pgettext, npgettext=i18n.npgettext
+    )
+    env.filters.update(FILTERS)
+    env.globals.update(
+        static=static_url,
+        current_locale=i18n.current_locale,
+        text_direction=i18n.text_direction,
+        available_locales=i18n.available_locales,
+    )
+    return env
+
+
+@lru_cache(maxsize=512)
+def static_url(path: str) -> str:
+    """/static/<path>?v=<hash>: such an address may be cached for ever."""
+    try:
+        digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+    except FileNotFoundError:
+        raise jinja2.TemplateNotFound(f"static/{path}") from None
+    return f"/static/{path}?v={digest}"
+
+
+def render(
+    request: Request,
+    template: str,
+    context: dict[str, Any] | None = None,
+    *,
+    block: str | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> HTMLResponse:
+    """The page, or only `block` of it when htmx asks for a part and a block is named."""
+    values = {**page_context(request), **(context or {})}
+    loaded = environment().get_template(template)
+    if block is not None and wants_partial(request):
+        rendered = loaded.new_context(values)
+        body = "".join(loaded.blocks[block](rendered))
+    else:
+        body = loaded.render(values)
+    response = HTMLResponse(body, status_code=status, headers=headers)
+    response.headers["Vary"] = "HX-Request, Cookie"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def page_context(request: Request) -> dict[str, Any]:
+    """What every template may use. `viewer` is None when nobody is signed in."""
+    return {
+        "request": request,
+        "viewer": getattr(request.state, "viewer", None),
+        "csrf_token": csrf_token(request),
+        "nav": getattr(request.state, "nav", []),
+        "unread_count": getattr(request.state, "unread_count", 0),
+    }

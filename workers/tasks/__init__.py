@@ -1,0 +1,1 @@
+"""Thin adapters between Celery and the services."""
