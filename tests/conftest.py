@@ -78,7 +78,7 @@ def browse(anonymous: TestClient, db: Session, make: Factory) -> Browser:
 
 
 @pytest.fixture
-def count_statements(db: Session) -> Iterator[object]:
+def count_statements(db: Session) -> object:
     """`with count_statements() as counted: ...; assert len(counted) <= n` counts the SQL statements sent."""
     engine = database.engine()
 
@@ -96,7 +96,7 @@ def count_statements(db: Session) -> Iterator[object]:
         finally:
             sa.event.remove(engine, "before_cursor_execute", note)
 
-    yield counting
+    return counting
 
 
 @pytest.fixture(scope="session")
