@@ -53,7 +53,7 @@ def claim(data_dir: Path) -> Iterator[Path]:
 
 def unusable(folder: Path, error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return f"The disk that holds the data folder {folder} is full. Free some space, or name another: make up DATA=folder"
+        return f"The disk that holds the data folder {folder} is full. Free some space, or name another folder."
     return f"The data folder {folder} cannot be used: {error.strerror}. Name another: make up DATA=folder"
 
 

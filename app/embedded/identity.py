@@ -93,7 +93,7 @@ def home_of(folder: Path, who: Identity) -> Path:
         ELSEWHERE.chmod(0o755)
         home.chmod(0o755)
         note.write_text(
-            f"{home}\n\nThe database's user may not enter this folder, so its files lie there. Keep both; moving needs both.\n"
+            f"{home}\n\nThe database's user may not enter this folder, so its files lie there. Keep both.\n"
         )
     except OSError as error:
         raise CannotStart(
@@ -129,7 +129,7 @@ def is_reachable(folder: Path) -> bool:
 
 
 def give(path: Path, who: Identity) -> None:
-    """Make `path`, and all in it, the user's who runs the server; the way of running may have changed since the last time."""
+    """Make `path`, and all in it, the user's who runs the server now; it may be another than last time."""
     user, group = who.owner or (os.geteuid(), os.getegid())
     if os.geteuid() != 0 or path.lstat().st_uid == user:
         return

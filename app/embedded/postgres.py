@@ -25,6 +25,7 @@ DATABASE = "accord"
 START_SECONDS = 120.0  # recovery after a crash reads the log of changes since the last checkpoint
 STOP_SECONDS = 15.0
 ORPHAN_SECONDS = 10.0
+STATUS_LINE = 7  # of postmaster.pid, counted from 0
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -84,7 +85,7 @@ class PostgresServer:
         self._make_role_and_database()
 
     def stop(self) -> None:
-        """Fast shutdown: sessions end, a checkpoint is written. Past its time it is ended, and recovers at the next start."""
+        """Fast shutdown: sessions end, a checkpoint is written. Past its time it is ended; the next start recovers."""
         self.child.send(signal.SIGINT)
         if not self.child.wait(STOP_SECONDS):
             self.child.send(signal.SIGQUIT)
@@ -117,7 +118,7 @@ class PostgresServer:
 
         def is_ready() -> bool:
             lines = read_lines(status)
-            return len(lines) > 7 and lines[0] == mine and lines[7].strip() == "ready"
+            return len(lines) > STATUS_LINE and lines[0] == mine and lines[STATUS_LINE].strip() == "ready"
 
         wait_until(lambda: is_ready() or not self.child.is_running(), START_SECONDS)
         return self.child.is_running() and is_ready()
@@ -170,7 +171,7 @@ class PostgresServer:
         unfinished.rename(self.cluster)
 
     def _write_access_rules(self) -> None:
-        """Only over the socket, in a folder that only its owner may enter; another owner than us is checked by name too."""
+        """Only over the socket, in a folder for its owner alone; where that is another user, callers are named."""
         method = "peer map=accord" if self.who.is_other_user else "trust"
         name = identity.name_seen_by_server(self.who)
         rules = {
@@ -214,8 +215,8 @@ class PostgresServer:
         told = [line for line in text.splitlines() if any(word in line for word in ("FATAL", "PANIC", "error:"))]
         reason = (told or text.splitlines() or ["its log is empty"])[-1].strip()
         return (
-            f"The embedded Postgres {what} on {self.cluster}: {reason} (its log: {self.log}). Nothing there was changed; "
-            "move that folder away to begin with an empty database, or set DATABASE_URL to a server of your own."
+            f"The embedded Postgres {what} on {self.cluster}: {reason} (its log: {self.log}). Nothing there was "
+            "changed; move that folder away to begin with an empty one, or set DATABASE_URL to a server of your own."
         )
 
 
@@ -255,8 +256,8 @@ def choose_installation(cluster: Path) -> Path:
     if int(version) not in found:
         ours = " and ".join(map(str, sorted(found)))
         raise CannotStart(
-            f"{cluster} was made by PostgreSQL {version}, and the embedded server is {ours}. Nothing there was changed; "
-            "start that version on it and set DATABASE_URL, or move the folder away to begin with an empty database."
+            f"{cluster} was made by PostgreSQL {version}, and the embedded server is {ours}. Nothing there was "
+            "changed; start that version on it and set DATABASE_URL, or move the folder away to begin anew."
         )
     return found[int(version)]
 

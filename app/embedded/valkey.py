@@ -43,9 +43,9 @@ class ValkeyServer:
         """Raises CannotStart; a server left by a former run is ended first, its socket is made anew."""
         self.end_former()
         self.child.start()
-        if wait_until(lambda: answers(self.socket) or not self.child.is_running(), START_SECONDS):
-            if self.child.is_running():
-                return
+        wait_until(lambda: answers(self.socket) or not self.child.is_running(), START_SECONDS)
+        if self.child.is_running() and answers(self.socket):
+            return
         self.stop()
         raise CannotStart(
             f"The embedded Valkey did not start; its log {self.child.log} ends: {self.child.last_lines(2)} "
