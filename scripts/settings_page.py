@@ -9,7 +9,8 @@ from app.config import Settings
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 HEAD = """# Settings
 
-Every knob of the environment. A project's own rules (overlap, gold rate, choices) are set in the browser and kept as versions.
+Every knob of the environment. A project's own rules (overlap, gold rate, choices) are set in the browser and kept as
+versions.
 
 | Variable | Default | What it does |
 | --- | --- | --- |
