@@ -62,7 +62,7 @@ def test_the_prior_keeps_dawid_skene_from_believing_annotators_with_four_votes()
 
 
 def test_dawid_skene_does_not_care_which_label_comes_first():
-    item, annotators, labels, truth, n = crowd(np.random.default_rng(1), items=200)
+    item, annotators, labels, _truth, n = crowd(np.random.default_rng(1), items=200)
     size = {"n_items": 200, "n_labels": 2, "n_annotators": n}
     left = ag.dawid_skene(item, annotators, labels, **size).posterior
     right = ag.dawid_skene(item, annotators, 1 - labels, **size).posterior
