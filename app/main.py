@@ -26,6 +26,7 @@ from app.web.gate import Gate
 from app.web.htmx import redirect
 from app.web.i18n import gettext as _
 from app.web.observability import RequestContext, configure_logging, metrics_text
+from app.web.rate import RateLimit
 from app.web.render import STATIC, render
 from app.web.security import CSRF_FIELD, SAFE_METHODS, CsrfFailed, posted_fields, protect_from_csrf
 
@@ -52,7 +53,8 @@ def create_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         middleware=[
-            Middleware(RequestContext),
+            Middleware(RequestContext, on_error=answer_error),
+            Middleware(RateLimit, per_minute=config.request_rate),
             Middleware(Gate, places=config.database_pool_size, seconds=config.request_queue_seconds),
         ],
     )
@@ -68,7 +70,6 @@ def create_app() -> FastAPI:
     app.add_exception_handler(OperationalError, answer_error)
     app.add_exception_handler(DBAPIError, answer_error)
     app.add_exception_handler(PoolTimeout, answer_error)
-    app.add_exception_handler(Exception, answer_error)
     return app
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.config import settings
@@ -28,6 +30,7 @@ SECONDS = Histogram(
 )
 JUDGEMENTS = Counter("accord_judgements_total", "Judgements taken", ["standing"], registry=REGISTRY)
 
+OnError = Callable[[Request, Exception], Awaitable[Response]]
 log = structlog.get_logger("accord.request")
 QUIET = ("/static/", "/healthz", "/readyz", "/metrics")
 
@@ -69,8 +72,9 @@ def metrics_text() -> bytes:
 class RequestContext:
     """Outermost middleware: request id, log line, metrics, security headers, locale and the visit cookie."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, on_error: OnError) -> None:
         self.app = app
+        self.on_error = on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -83,19 +87,32 @@ class RequestContext:
         structlog.contextvars.bind_contextvars(request_id=request_id, via=via)
         i18n.set_locale(i18n.negotiate(headers.get(b"accept-language", b"").decode("latin-1")))
         scope.setdefault("state", {})["request_id"] = request_id
-        status, started = 500, time.perf_counter()
+        status, started, has_started = 500, time.perf_counter(), False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, has_started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, has_started = message["status"], True
                 _add_headers(scope, message, request_id)
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            if has_started:
+                raise
+            # Answered here and not by Starlette's outermost layer, which would leave the security headers out.
+            answer = await self._answer(Request(scope, receive), error)
+            await answer(scope, receive, send_with_headers)
         finally:
             _observe(scope, status, time.perf_counter() - started)
+
+    async def _answer(self, request: Request, error: Exception) -> Response:
+        try:
+            return await self.on_error(request, error)
+        except Exception:
+            log.exception("error_page_failed")
+            return PlainTextResponse("Something went wrong on our side. Nothing was saved.", status_code=500)
 
 
 def _clean_id(text: str) -> str:
