@@ -1,4 +1,4 @@
-"""Real servers for a test run: those named by TEST_DATABASE_URL and TEST_REDIS_URL, or one embedded pair for all workers.
+"""Real servers for a test run: those in TEST_DATABASE_URL and TEST_REDIS_URL, or one embedded pair for all workers.
 
 The embedded pair is kept by a process of its own (`python -m tests.support.servers FOLDER PID`), started by whichever
 worker needs it first, since no worker lives as long as the run. It watches the run's main process and ends with it.
@@ -146,10 +146,13 @@ def start_keeper(folder: Path, owner: int, addresses: Path) -> None:
 
 def keep(folder: Path, owner: int) -> None:
     """Run the servers until the process `owner` has ended, then remove their folder."""
-    from app.embedded import servers
+    from app.embedded import claim, servers
 
     ended = os.pidfd_open(owner)
-    with servers(folder / "data", settings=SETTINGS, may_create_databases=True) as found:
+    with (
+        claim(folder / "data") as data,
+        servers(data, settings=SETTINGS, may_create_databases=True) as found,
+    ):
         kept = Running(found.database_url, found.redis_url, found.superuser_url)
         unfinished = folder / "servers.json.unfinished"
         unfinished.write_text(json.dumps(asdict(kept)))
