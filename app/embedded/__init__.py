@@ -16,43 +16,35 @@ from app.embedded.postgres import PostgresServer
 from app.embedded.process import CannotStart, Child
 from app.embedded.valkey import ValkeyServer
 
-__all__ = ["CannotStart", "Child", "EmbeddedServers", "PostgresServer", "ValkeyServer", "servers"]
+__all__ = ["CannotStart", "Child", "EmbeddedServers", "PostgresServer", "ValkeyServer", "claim", "servers"]
 
 
 @dataclass
 class EmbeddedServers:
-    """Addresses of what was started; an empty string where a server was not asked for."""
+    """Addresses of what was started, empty where a server was not asked for; `running` is for a supervisor."""
 
     database_url: str = ""
     superuser_url: str = ""
     redis_url: str = ""
     running: list[PostgresServer | ValkeyServer] = field(default_factory=list)
 
-    def revive(self) -> list[str]:
-        """Start again what has died alone, with its data; the names of those revived."""
-        dead = [server for server in self.running if not server.child.is_running()]
-        for server in dead:
-            server.start()
-        return [server.child.name for server in dead]
-
 
 @contextmanager
 def servers(
-    data_dir: Path,
+    folder: Path,
     *,
     postgres: bool = True,
     valkey: bool = True,
     settings: Mapping[str, str] | None = None,
     may_create_databases: bool = False,
 ) -> Iterator[EmbeddedServers]:
-    """Run the asked servers on `data_dir` until the block ends: Valkey stops first, then Postgres.
+    """Run the asked servers in `folder`, which is claimed, until the block ends: Valkey stops first, then Postgres.
 
     Must be entered by the main thread, or one that lives as long: Linux ties a child's parent-death signal to the
     thread that started it. `settings` overrides Postgres settings by name; `may_create_databases` is for tests.
     Raises CannotStart with a sentence, after having stopped what had been started.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(claim(data_dir))
         found = EmbeddedServers()
         if postgres:
             database = PostgresServer(folder, settings=settings, may_create_databases=may_create_databases)
