@@ -74,7 +74,7 @@ def coincidences(counts: Floats) -> Floats:
     pairs = usable[:, :, None] * usable[:, None, :]
     diagonal = np.arange(counts.shape[1])
     pairs[:, diagonal, diagonal] -= usable
-    return pairs / (usable.sum(axis=1) - 1)[:, None, None]
+    return np.asarray(pairs / (usable.sum(axis=1) - 1)[:, None, None], dtype=np.float64)
 
 
 def distances(marginals: Floats, *, metric: Metric, values: Floats | None = None) -> Floats:
