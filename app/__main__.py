@@ -85,6 +85,27 @@ def migrate() -> None:
     command.upgrade(config, "head")
 
 
+@cli.command()
+def agreement(
+    file: Annotated[Path, typer.Argument(help="JSONL or CSV with the columns item, annotator and label.")],
+    as_object: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """How far annotators agree: raw, alpha_sym, Krippendorff's alpha, AC1, Fleiss, Cohen by pair.
+
+    Labels A and B (also first and second, response_a and response_b, a1 and a2, left and right) are the two sides of
+    a comparison, with or without a tie (also equal): alpha_sym takes the sides as exchangeable, and the ordinal alpha
+    takes A, tie, B as ordered. both_bad belongs to neither side and leaves no order. Whole numbers are ordered by
+    value, and balanced ones (-3 to 3) are sides too. Other labels are names: no alpha_sym, no ordinal alpha.
+    """
+    import json
+
+    from app.quality.reading import read_votes
+    from app.quality.summary import as_json, as_table, summarise
+
+    summary = summarise(read_votes(file))
+    print(json.dumps(as_json(summary)) if as_object else as_table(summary))
+
+
 def main() -> int:
     """Errors end in a sentence; a traceback is for faults of the program only."""
     try:
