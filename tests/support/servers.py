@@ -26,6 +26,7 @@ from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60
+OWN_ROLE = "accord_tests"
 # What is thrown away after the run need not survive a power cut.
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 
@@ -58,8 +59,8 @@ def create_database(name: str, template: str | None = None) -> str:
     template = template or migrated_template()
     with maintenance() as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        names = sql.Identifier(name), sql.Identifier(template)
-        connection.execute(sql.SQL("create database {} template {}").format(*names))
+        names = sql.Identifier(name), sql.Identifier(template), sql.Identifier(owner())
+        connection.execute(sql.SQL("create database {} template {} owner {}").format(*names))
     return url_of(name)
 
 
@@ -76,7 +77,24 @@ def drop_database(url: str) -> None:
 
 def url_of(name: str) -> str:
     url = sa.make_url(running().database_url).set(database=name)
+    if owner() == OWN_ROLE:
+        url = url.set(username=OWN_ROLE, password=OWN_ROLE)
     return url.render_as_string(hide_password=False)
+
+
+@lru_cache
+def owner() -> str:
+    """The role that the program under test signs in as: never a superuser, even where one was given to us."""
+    with maintenance() as connection:
+        found = connection.execute("select current_user, current_setting('is_superuser')").fetchone()
+        assert found is not None
+        if found[1] == "off":
+            return str(found[0])
+        connection.execute("select pg_advisory_lock(hashtext(%s))", [OWN_ROLE])
+        if not connection.execute("select 1 from pg_roles where rolname = %s", [OWN_ROLE]).fetchone():
+            role = sql.SQL("create role {} login password {}")
+            connection.execute(role.format(sql.Identifier(OWN_ROLE), sql.Literal(OWN_ROLE)))
+        return OWN_ROLE
 
 
 def maintenance() -> psycopg.Connection[tuple[object, ...]]:
