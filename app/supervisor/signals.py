@@ -31,9 +31,9 @@ class StopSignals:
     @contextmanager
     def caught(self) -> Iterator[None]:
         wanted = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-        # nohup ignores SIGHUP on purpose.
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            wanted.remove(signal.SIGHUP)  # nohup ignores it on purpose
         before = {number: signal.getsignal(number) for number in wanted}
-        before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
         for number in before:
             signal.signal(number, self._note)
         try:
