@@ -7,11 +7,15 @@ about indexes and wheel folders is handed on through the environment. A stamp of
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -29,25 +33,71 @@ def main(extras: str) -> int:
         found = ".".join(map(str, sys.version_info[:3]))
         print(f"Accord needs Python 3.11 or newer; this is {found}. Name another: make up PYTHON=python3.12")
         return 1
-    stamp, wanted = VENV / ".accord-stamp", fingerprint(extras)
-    if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
+    wanted = set(extras.split(","))
+    stamp, inputs = VENV / ".accord-stamp", fingerprint()
+    works = is_usable()
+    stamped = read_stamp(stamp) if works else {}
+    installed = set(stamped.get("extras", []))
+    if stamped.get("inputs") == inputs and wanted <= installed:
         return 0
-    print(f"Installing Accord [{extras}] into .venv ...", flush=True)
-    if not PYTHON.exists():
-        try:
-            venv.create(VENV, with_pip=True, clear=VENV.exists())
-        except (OSError, subprocess.CalledProcessError) as error:
-            print(f"Could not make .venv: {error}. On Debian and Ubuntu: apt install python3-venv")
-            return 1
-    if not install(extras):
+    # What was installed for another command stays: `make up` and `make test` take turns without undoing each other.
+    wanted |= installed
+    print(f"Installing Accord [{','.join(sorted(wanted))}] into .venv ...", flush=True)
+    if not works and not make_venv():
+        return 1
+    stamp.unlink(missing_ok=True)
+    if not install(",".join(sorted(wanted))):
         print("Installation failed; the lines above say why. Nothing was started.")
         return 1
-    stamp.write_text(wanted)
+    stamp.write_text(json.dumps({"inputs": inputs, "extras": sorted(closure(wanted))}))
     return 0
 
 
-def fingerprint(extras: str) -> str:
-    digest = hashlib.sha256(f"{extras} {sys.version}".encode())
+def is_usable() -> bool:
+    """Whether .venv has a Python that is new enough and can install; one whose Python was removed has not."""
+    check = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
+    try:
+        return subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def make_venv() -> bool:
+    try:
+        venv.create(VENV, with_pip=True, clear=VENV.exists())
+    except subprocess.CalledProcessError:
+        shutil.rmtree(VENV, ignore_errors=True)
+        print("This Python cannot make a .venv with pip. On Debian and Ubuntu: apt install python3-venv")
+        return False
+    except OSError as error:
+        print(f"Could not make {VENV}: {error.strerror}.")
+        return False
+    return True
+
+
+def read_stamp(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def closure(extras: set[str]) -> set[str]:
+    """The extras with those that they name in turn: `test` brings `accord[embedded,parquet]`."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    known, found = project["optional-dependencies"], set(extras)
+    for extra in extras:
+        for requirement in known.get(extra, []):
+            named = re.fullmatch(rf"{project['name']}\[([\w, -]+)\]", requirement)
+            found |= {name.strip() for name in named[1].split(",")} if named else set()
+    return found
+
+
+def fingerprint() -> str:
+    digest = hashlib.sha256()
     for name in ("pyproject.toml", "constraints.txt"):
         digest.update((ROOT / name).read_bytes())
     return digest.hexdigest()
