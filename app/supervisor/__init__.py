@@ -26,7 +26,6 @@ from app.supervisor.signals import PARENT_VARIABLE, Stopped, StopSignals, stop_w
 from app.supervisor.watched import STOP_SECONDS, Guard, Watched
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NAMES = ("web", "worker", "beat")
 READY_SECONDS = 60.0
 TICK_SECONDS = 0.1
 
@@ -76,10 +75,21 @@ class System:
     environment: Mapping[str, str]
     guard: Guard
     watched: list[Watched]
+    children: list[Child]
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def start(self, name: str) -> Child:
+        """Start web, worker or beat, and keep it alive from now on."""
+        log = self.folder / "logs" / f"{name}.log"
+        child = Child(name, self.programs[name], log, environment=self.environment, directory=ROOT)
+        self.children.append(child)
+        start = guarded_start(child, self.guard)
+        start()
+        self.watched.append(Watched(child, start))
+        return child
 
     def tend(self) -> None:
         """One look at everything. Raises CannotStart when something cannot be kept alive."""
@@ -91,7 +101,7 @@ class System:
 
 @contextmanager
 def running(folder: Path, port: int, programs: Mapping[str, Sequence[str]], stop: StopSignals) -> Iterator[System]:
-    """Servers, migrations, then web, worker and beat; stopped in the opposite order however the block ends."""
+    """Servers and migrations, ready for web, worker and beat; all stopped in order however the block ends."""
     rotate_logs(folder / "logs")
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "ACCORD_DATA_DIR": str(folder)}
     environment.setdefault("PUBLIC_URL", f"http://127.0.0.1:{port}")
@@ -108,15 +118,9 @@ def running(folder: Path, port: int, programs: Mapping[str, Sequence[str]], stop
         guard = Guard()
         stack.callback(guard.dismiss)
         watched = [Watched(server.child, server.start) for server in servers.running]
-        children: list[Child] = []
-        stack.callback(stop_children, children, stop)
-        for name in NAMES:
-            log = folder / "logs" / f"{name}.log"
-            children.append(Child(name, programs[name], log, environment=environment, directory=ROOT))
-            start = guarded_start(children[-1], guard)
-            start()
-            watched.append(Watched(children[-1], start))
-        yield System(folder, port, programs, environment, guard, watched)
+        system = System(folder, port, programs, environment, guard, watched, children=[])
+        stack.callback(stop_children, system.children, stop)
+        yield system
 
 
 def guarded_start(child: Child, guard: Guard) -> Callable[[], None]:
@@ -132,18 +136,23 @@ def guarded_start(child: Child, guard: Guard) -> Callable[[], None]:
 
 
 def watch(system: System, stop: StopSignals) -> None:
-    """Wait until the web answers, say where, then keep everything alive until a signal comes."""
+    """Start the web, then the others, say where it is, and keep everything alive until a signal comes.
+
+    The web comes first and alone: beside it the worker's imports would make the first page seconds later.
+    """
     try:
+        web = system.start("web")
         deadline = time.monotonic() + READY_SECONDS
         while not is_ready(system.port):
             system.tend()
             if time.monotonic() > deadline:
-                web = next(one.child for one in system.watched if one.child.name == "web")
                 raise CannotStart(
                     f"The web server did not become ready within {READY_SECONDS:.0f} seconds, so Accord was stopped. "
                     f"Its log {web.log} ends:\n{web.last_lines()}"
                 )
             time.sleep(TICK_SECONDS)
+        system.start("worker")
+        system.start("beat")
         announce(system)
     finally:
         stop.only_count()
