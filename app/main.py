@@ -28,7 +28,7 @@ from app.web.i18n import gettext as _
 from app.web.observability import RequestContext, configure_logging, metrics_text
 from app.web.rate import RateLimit
 from app.web.render import STATIC, render
-from app.web.security import CSRF_FIELD, SAFE_METHODS, CsrfFailed, posted_fields, protect_from_csrf
+from app.web.security import CSRF_FIELD, SAFE_METHODS, CsrfFailed, posted_pairs, protect_from_csrf
 
 log = structlog.get_logger(__name__)
 
@@ -167,7 +167,7 @@ async def _error_page(request: Request, problem: AppError, headers: dict[str, st
     template = "errors/error.html"
     if not is_safe and isinstance(problem, SignInRequired | ConsentRequired | CsrfFailed):
         # Nothing typed is lost: the form comes back with its values, for the person to send again.
-        kept = {name: value for name, value in (await posted_fields(request)).items() if name != CSRF_FIELD}
+        kept = [(name, value) for name, value in await posted_pairs(request) if name != CSRF_FIELD]
         context |= {"kept": kept, "action": address}
         template = "errors/kept_form.html"
     if request.headers.get("HX-Request") == "true":

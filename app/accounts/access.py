@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from app.accounts import queries
+from app.accounts.roles import ROLE_RANK, has_role
 from app.accounts.tokens import hash_token
 from app.errors import AppError, Forbidden, SignInRequired
 from app.models import ApiToken, Role, SignInSession, User
@@ -17,7 +18,7 @@ from app.web import i18n
 from app.web.request import DbSession
 from app.web.security import session_cookie_name
 
-ROLE_RANK = {Role.ANNOTATOR: 1, Role.REVIEWER: 2, Role.ADMIN: 3}
+__all__ = ["ROLE_RANK", "has_role"]
 LAST_SEEN_EVERY = timedelta(minutes=5)
 
 
@@ -145,7 +146,3 @@ def role_in_project(session: Session, viewer: Viewer, project_id: int) -> Role |
     if viewer.is_instance_admin:
         return Role.ADMIN
     return queries.membership_role(session, viewer.id, project_id)
-
-
-def has_role(role: Role, at_least: Role) -> bool:
-    return ROLE_RANK[role] >= ROLE_RANK[at_least]

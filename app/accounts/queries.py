@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.config import settings
 from app.models import (
     Annotator,
+    AnnotatorKind,
     ApiToken,
+    Assignment,
+    AssignmentState,
     Consent,
     ConsentVersion,
+    LinkKind,
     Membership,
     Message,
+    OneTimeLink,
+    Project,
     Role,
     SignInSession,
     User,
 )
+
+SETUP_LOCK = 0x6163636F7264
+CONSENT_LOCK = SETUP_LOCK + 1
 
 
 def _newest_consent_version() -> sa.ScalarSelect[int]:
@@ -68,7 +79,12 @@ def viewer_by_api_token(session: Session, token_hash: bytes) -> Sequence[Any] | 
 
 
 def touch_session(session: Session, sign_in_id: int, now: datetime) -> None:
-    session.execute(sa.update(SignInSession).where(SignInSession.id == sign_in_id).values(last_seen_at=now))
+    """Somebody is there: the sign-in ends so many days after its last use, not after its beginning."""
+    session.execute(
+        sa.update(SignInSession)
+        .where(SignInSession.id == sign_in_id)
+        .values(last_seen_at=now, expires_at=now + timedelta(days=settings().session_days))
+    )
 
 
 def touch_api_token(session: Session, token_id: int, now: datetime) -> None:
@@ -81,3 +97,267 @@ def membership_role(session: Session, user_id: int, project_id: int) -> Role | N
             Membership.user_id == user_id, Membership.project_id == project_id, Membership.ended_at.is_(None)
         )
     )
+
+
+def take_lock(session: Session, number: int) -> None:
+    """One transaction at a time past this line; the lock goes with the transaction."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def has_instance_admin(session: Session) -> bool:
+    return bool(session.scalar(sa.select(sa.exists().where(User.is_instance_admin, User.is_active))))
+
+
+def link_by_token(session: Session, kind: LinkKind, token_hash: bytes, *, lock: bool = False) -> OneTimeLink | None:
+    """The link of that kind, whatever its state; locked where it is about to be used."""
+    statement = sa.select(OneTimeLink).where(OneTimeLink.kind == kind, OneTimeLink.token_hash == token_hash)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return session.scalar(statement)
+
+
+def revoke_links(session: Session, kind: LinkKind | None = None, **matching: Any) -> int:
+    """Withdraw the open links of that kind whose columns have these values; returns how many there were."""
+    statement = sa.update(OneTimeLink).where(OneTimeLink.used_at.is_(None), OneTimeLink.revoked_at.is_(None))
+    if kind is not None:
+        statement = statement.where(OneTimeLink.kind == kind)
+    statement = statement.filter_by(**matching).values(revoked_at=sa.func.now()).returning(OneTimeLink.id)
+    return len(session.execute(statement).all())
+
+
+def user_by_email(session: Session, email: str) -> User | None:
+    return session.scalar(sa.select(User).where(sa.func.lower(User.email) == email.lower()))
+
+
+def insert_user(session: Session, **values: Any) -> User | None:
+    """A new user, or None when the e-mail address is taken (also by a transaction that ran beside this one)."""
+    return session.scalar(
+        insert(User).values(**values).on_conflict_do_nothing(index_elements=[sa.text("lower(email)")]).returning(User)
+    )
+
+
+def insert_annotator(session: Session, *, user_id: int, pseudonym: str) -> int | None:
+    """The id of the person's annotator, or None when the pseudonym is taken."""
+    return session.scalar(
+        insert(Annotator)
+        .values(kind=AnnotatorKind.PERSON, user_id=user_id, pseudonym=pseudonym)
+        .on_conflict_do_nothing(index_elements=["pseudonym"])
+        .returning(Annotator.id)
+    )
+
+
+def lock_user(session: Session, user_id: int) -> User | None:
+    return session.scalar(
+        sa.select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
+    )
+
+
+def lock_instance_admins(session: Session) -> list[int]:
+    """Ids of the active instance admins, locked until this transaction ends, in an order that cannot deadlock."""
+    return list(
+        session.scalars(
+            sa.select(User.id).where(User.is_instance_admin, User.is_active).order_by(User.id).with_for_update()
+        )
+    )
+
+
+def lock_project_admins(session: Session, project_id: int) -> list[int]:
+    """User ids of the project's active admins, their memberships locked until this transaction ends."""
+    return list(
+        session.scalars(
+            sa.select(Membership.user_id)
+            .join(User, User.id == Membership.user_id)
+            .where(
+                Membership.project_id == project_id,
+                Membership.role == Role.ADMIN,
+                Membership.ended_at.is_(None),
+                User.is_active,
+            )
+            .order_by(Membership.id)
+            .with_for_update(of=Membership)
+        )
+    )
+
+
+def lock_membership(session: Session, user_id: int, project_id: int) -> Membership | None:
+    """The person's row in the project, ended or not, locked until this transaction ends."""
+    return session.scalar(
+        sa.select(Membership)
+        .where(Membership.user_id == user_id, Membership.project_id == project_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def insert_membership(session: Session, *, user_id: int, project_id: int, role: Role) -> bool:
+    """Whether a row was written; False when the person has one already."""
+    return (
+        session.scalar(
+            insert(Membership)
+            .values(user_id=user_id, project_id=project_id, role=role)
+            .on_conflict_do_nothing(index_elements=["project_id", "user_id"])
+            .returning(Membership.id)
+        )
+        is not None
+    )
+
+
+def end_sessions(session: Session, user_id: int, *, but: int | None = None) -> int:
+    """End the person's sign-ins, all or all but one; returns how many were open."""
+    statement = sa.update(SignInSession).where(SignInSession.user_id == user_id, SignInSession.ended_at.is_(None))
+    if but is not None:
+        statement = statement.where(SignInSession.id != but)
+    return len(session.execute(statement.values(ended_at=sa.func.now()).returning(SignInSession.id)).all())
+
+
+def end_session_by_token(session: Session, token_hash: bytes) -> int | None:
+    """End one sign-in; returns its user's id, None when there is no open one."""
+    return session.scalar(
+        sa.update(SignInSession)
+        .where(SignInSession.token_hash == token_hash, SignInSession.ended_at.is_(None))
+        .values(ended_at=sa.func.now())
+        .returning(SignInSession.user_id)
+    )
+
+
+def end_session(session: Session, user_id: int, sign_in_id: int) -> bool:
+    """End one of the person's own sign-ins; False when there is no such open one."""
+    statement = (
+        sa.update(SignInSession)
+        .where(
+            SignInSession.id == sign_in_id, SignInSession.user_id == user_id, SignInSession.ended_at.is_(None)
+        )
+        .values(ended_at=sa.func.now())
+        .returning(SignInSession.id)
+    )
+    return session.scalar(statement) is not None
+
+
+def open_sessions(session: Session, user_id: int) -> Sequence[SignInSession]:
+    return session.scalars(
+        sa.select(SignInSession)
+        .where(
+            SignInSession.user_id == user_id,
+            SignInSession.ended_at.is_(None),
+            SignInSession.expires_at > sa.func.now(),
+        )
+        .order_by(SignInSession.last_seen_at.desc())
+        .limit(200)
+    ).all()
+
+
+def open_tokens(session: Session, user_id: int) -> Sequence[ApiToken]:
+    return session.scalars(
+        sa.select(ApiToken)
+        .where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+        .order_by(ApiToken.id.desc())
+    ).all()
+
+
+def revoke_tokens(session: Session, user_id: int, *, token_id: int | None = None) -> int:
+    """Revoke the person's API tokens, all or one; returns how many were open."""
+    statement = sa.update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    if token_id is not None:
+        statement = statement.where(ApiToken.id == token_id)
+    return len(session.execute(statement.values(revoked_at=sa.func.now()).returning(ApiToken.id)).all())
+
+
+def expire_leases(session: Session, user_id: int, *, project_id: int | None = None) -> int:
+    """Let the person's open leases run out now, so that the sweep hands the tasks on; returns how many there were."""
+    annotator = sa.select(Annotator.id).where(Annotator.user_id == user_id).scalar_subquery()
+    statement = sa.update(Assignment).where(
+        Assignment.annotator_id == annotator, Assignment.state == AssignmentState.OPEN
+    )
+    if project_id is not None:
+        statement = statement.where(Assignment.project_id == project_id)
+    return len(session.execute(statement.values(expires_at=sa.func.now()).returning(Assignment.id)).all())
+
+
+def newest_consent(session: Session) -> ConsentVersion | None:
+    return session.scalar(sa.select(ConsentVersion).order_by(ConsentVersion.id.desc()).limit(1))
+
+
+def consent_versions(session: Session) -> Sequence[Any]:
+    """(version, how many people accepted it), newest first."""
+    return session.execute(
+        sa.select(ConsentVersion, sa.func.count(Consent.id))
+        .outerjoin(Consent, Consent.consent_version_id == ConsentVersion.id)
+        .group_by(ConsentVersion.id)
+        .order_by(ConsentVersion.id.desc())
+    ).all()
+
+
+def insert_consent(session: Session, *, user_id: int, version_id: int) -> bool:
+    """Whether this is the first time that the person accepts that version."""
+    return (
+        session.scalar(
+            insert(Consent)
+            .values(user_id=user_id, consent_version_id=version_id)
+            .on_conflict_do_nothing(index_elements=["user_id", "consent_version_id"])
+            .returning(Consent.id)
+        )
+        is not None
+    )
+
+
+def open_invitations(session: Session, project_id: int) -> Sequence[Any]:
+    """(link, name of who made it), newest first."""
+    return session.execute(
+        sa.select(OneTimeLink, User.name)
+        .join(User, User.id == OneTimeLink.created_by_id)
+        .where(
+            OneTimeLink.kind == LinkKind.INVITATION,
+            OneTimeLink.project_id == project_id,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.revoked_at.is_(None),
+            OneTimeLink.expires_at > sa.func.now(),
+        )
+        .order_by(OneTimeLink.id.desc())
+        .limit(200)
+    ).all()
+
+
+def project_name(session: Session, project_id: int) -> str:
+    return session.execute(sa.select(Project.name).where(Project.id == project_id)).scalar_one()
+
+
+def lock_invitation(session: Session, project_id: int, link_id: int) -> OneTimeLink | None:
+    return session.scalar(
+        sa.select(OneTimeLink)
+        .where(
+            OneTimeLink.id == link_id,
+            OneTimeLink.kind == LinkKind.INVITATION,
+            OneTimeLink.project_id == project_id,
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def message(session: Session, user_id: int, message_id: int) -> Sequence[Any] | None:
+    """(message, its sender's name) of the person's own inbox."""
+    return session.execute(
+        sa.select(Message, User.name)
+        .outerjoin(User, User.id == Message.sender_id)
+        .where(Message.id == message_id, Message.user_id == user_id)
+    ).one_or_none()
+
+
+def mark_all_read(session: Session, user_id: int) -> int:
+    statement = (
+        sa.update(Message)
+        .where(Message.user_id == user_id, Message.read_at.is_(None))
+        .values(read_at=sa.func.now())
+        .returning(Message.id)
+    )
+    return len(session.execute(statement).all())
+
+
+def now(session: Session) -> datetime:
+    """The database's clock, which every web process shares."""
+    return session.execute(sa.select(sa.func.now())).scalar_one()
+
+
+def user_name(session: Session, user_id: int) -> str:
+    """The name on an invitation; empty when the command line made it."""
+    return session.scalar(sa.select(User.name).where(User.id == user_id)) or ""

@@ -112,9 +112,14 @@ async def protect_from_csrf(request: Request) -> None:
 
 
 async def posted_fields(request: Request) -> dict[str, Any]:
-    """The text fields of a form post (files left out); empty for JSON."""
+    """The text fields of a form post (files left out), the last of several with one name; empty for JSON."""
+    return dict(await posted_pairs(request))
+
+
+async def posted_pairs(request: Request) -> list[tuple[str, str]]:
+    """The text fields of a form post in their order, with every value of a name that comes more than once."""
     kind = request.headers.get("content-type", "")
     if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
-        return {}
+        return []
     form = await request.form()
-    return {name: value for name, value in form.multi_items() if not isinstance(value, UploadFile)}
+    return [(name, value) for name, value in form.multi_items() if not isinstance(value, UploadFile)]

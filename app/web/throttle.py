@@ -38,5 +38,15 @@ def forget_attempts(session: Session, key: str) -> None:
     session.execute(sa.delete(Throttle).where(Throttle.key == key))
 
 
+def return_attempt(session: Session, key: str) -> None:
+    """A success is not a failed attempt: take one back, where many people share the key and none may clear it."""
+    newest = sa.select(sa.func.max(Throttle.window_start)).where(Throttle.key == key).scalar_subquery()
+    session.execute(
+        sa.update(Throttle)
+        .where(Throttle.key == key, Throttle.window_start == newest, Throttle.count > 0)
+        .values(count=Throttle.count - 1)
+    )
+
+
 def purge(session: Session, *, older_than: timedelta = timedelta(days=1)) -> None:
     session.execute(sa.delete(Throttle).where(Throttle.window_start < datetime.now(UTC) - older_than))

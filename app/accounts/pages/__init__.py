@@ -1,0 +1,11 @@
+"""The pages of people: coming in, the own account, the inbox, and who is here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.accounts.pages import consent, invitations, setup, sign_in
+
+router = APIRouter()
+for part in (setup, sign_in, invitations, consent):
+    router.include_router(part.router)

@@ -1,0 +1,86 @@
+"""The page behind an invitation link: what one is invited to, the consent text, and joining."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.accounts import queries
+from app.accounts.access import OptionalViewer, Viewer
+from app.accounts.pages.shared import begin_session, throttled, with_session
+from app.accounts.schemas import AcceptInvitation, NewPerson
+from app.accounts.service import consent, invitations
+from app.errors import AppError
+from app.models import OneTimeLink
+from app.web import markdown
+from app.web.forms import FormFields, parse_form
+from app.web.htmx import redirect
+from app.web.i18n import gettext as _
+from app.web.render import render
+from app.web.request import DbSession
+
+router = APIRouter()
+
+
+@router.get("/invitations/{token}")
+def show_invitation(request: Request, session: DbSession, viewer: OptionalViewer, token: str) -> Response:
+    link = invitations.find(session, token)
+    return _page(request, session, link, token, viewer, {"email": link.email}, {})
+
+
+@router.post("/invitations/{token}", dependencies=[Depends(throttled("invitation", 200))])
+def accept_invitation(
+    request: Request, session: DbSession, viewer: OptionalViewer, fields: FormFields, token: str
+) -> Response:
+    """Join: as oneself when signed in, otherwise as a new person."""
+    link = invitations.find(session, token)
+    schema = NewPerson if viewer is None else AcceptInvitation
+    wanted, errors = parse_form(schema, fields)
+    if wanted is None:
+        return _page(request, session, link, token, viewer, fields, errors)
+    try:
+        if isinstance(wanted, NewPerson):
+            link, user = invitations.accept_as_stranger(
+                session,
+                token=token,
+                name=wanted.name,
+                email=wanted.email,
+                password=wanted.password,
+                has_consented=wanted.has_consented,
+            )
+            answer = redirect(request, f"/projects/{link.project_id}")
+            return with_session(answer, begin_session(request, session, user.id))
+        assert viewer is not None
+        consents = None if viewer.has_consented else wanted.has_consented
+        invitations.accept(session, token=token, user_id=viewer.id, consents=consents)
+    except AppError as error:
+        if error.field is None:
+            raise
+        return _page(request, session, link, token, viewer, fields, {error.field: _(error.message)})
+    return redirect(request, f"/projects/{link.project_id}")
+
+
+def _page(
+    request: Request,
+    session: Session,
+    link: OneTimeLink,
+    token: str,
+    viewer: Viewer | None,
+    values: dict[str, Any],
+    errors: dict[str, str],
+) -> Response:
+    _number, body = consent.newest_text(session)
+    needs_consent = viewer is None or not viewer.has_consented
+    context = {
+        "token": token,
+        "link": link,
+        "project_name": queries.project_name(session, link.project_id or 0),
+        "inviter_name": queries.user_name(session, link.created_by_id or 0),
+        "consent_text": markdown.render(body) if needs_consent else None,
+        "values": values,
+        "errors": errors,
+    }
+    return render(request, "accounts/invitation.html", context, status=422 if errors else 200)

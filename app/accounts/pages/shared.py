@@ -1,0 +1,85 @@
+"""What the doors share: throttles, the cookie of a new sign-in, and forms that were kept over one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.accounts.addresses import client_address
+from app.accounts.service import sign_in
+from app.config import settings
+from app.web.forms import FormFields
+from app.web.security import posted_pairs, session_cookie_name, set_cookie
+from app.web.throttle import count_attempt, forget_attempts, return_attempt
+
+WINDOW = timedelta(minutes=15)
+COOKIE_SECONDS = 400 * 24 * 3600
+"""The longest that browsers keep a cookie: when a sign-in ends, the table decides."""
+KEPT = "kept_"
+TOO_MANY = "There were too many attempts. Please wait a few minutes, then try again."
+
+
+def throttled(name: str, limit: int) -> Callable[[Request], None]:
+    """A dependency for the route's decorator, where it runs before anything touches the request's session."""
+
+    def count(request: Request) -> None:
+        count_attempt(f"{name}:address:{_address(request)}", limit=limit, window=WINDOW, message=TOO_MANY)
+
+    return count
+
+
+def throttle_account(request: Request, fields: FormFields) -> None:
+    """Failed attempts by address and by account, alike for accounts that do not exist.
+
+    A whole office may share an address, so it may fail ten times as often as one account.
+    """
+    limit = settings().sign_in_attempts
+    for key, times in zip(account_keys(request, fields), (10, 1), strict=True):
+        count_attempt(key, limit=limit * times, window=WINDOW, message=TOO_MANY)
+
+
+def account_keys(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
+    """The throttle's keys: the e-mail address as a hash, since the counters are nobody's address book."""
+    email = str(fields.get("email", "")).strip().lower()
+    return f"sign-in:address:{_address(request)}", f"sign-in:account:{hashlib.sha256(email.encode()).hexdigest()}"
+
+
+def forgive(session: Session, request: Request, fields: dict[str, Any]) -> None:
+    """The attempt succeeded: the account's counter is cleared, the address gets this one back."""
+    by_address, by_account = account_keys(request, fields)
+    forget_attempts(session, by_account)
+    return_attempt(session, by_address)
+
+
+def _address(request: Request) -> str:
+    return client_address(request) or "unknown"
+
+
+def begin_session(request: Request, session: Session, user_id: int) -> str:
+    """A fresh sign-in in place of the browser's earlier one; give the token to `with_session`."""
+    return sign_in.start_session(
+        session,
+        user_id,
+        address=client_address(request),
+        user_agent=request.headers.get("user-agent", ""),
+        replaces=request.cookies.get(session_cookie_name()),
+    )
+
+
+def with_session(response: Response, token: str) -> Response:
+    set_cookie(response, session_cookie_name(), token, max_age=COOKIE_SECONDS)
+    return response
+
+
+async def _kept_fields(request: Request) -> list[tuple[str, str]]:
+    return [(name[len(KEPT) :], value) for name, value in await posted_pairs(request) if name.startswith(KEPT)]
+
+
+KeptFields = Annotated[list[tuple[str, str]], Depends(_kept_fields)]
+"""(name, value) of a form that was typed before the sign-in or consent was asked for; passwords are never kept."""

@@ -1,0 +1,272 @@
+"""What people send about themselves and others, shared by forms and JSON, and what the API answers."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from app.models import Role
+from app.web.forms import StorableText, storable
+from app.web.i18n import available_locales
+
+_EMAIL = re.compile(r"[^@\s\"<>(),;:\\]{1,64}@[^@\s\"<>(),;:\\]+")
+
+
+def _email(text: str) -> str:
+    if not _EMAIL.fullmatch(text) or not text.isprintable():
+        raise ValueError("Please give an e-mail address, for instance name@example.org.")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("Please use one line of letters, digits and signs.")
+    return text
+
+
+def _locale(text: str) -> str:
+    if text not in available_locales():
+        raise ValueError("Please choose one of the list.")
+    return text
+
+
+Stripped = StringConstraints(strip_whitespace=True, min_length=1)
+Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254), AfterValidator(_email)]
+Name = Annotated[str, Stripped, StringConstraints(max_length=100), AfterValidator(_one_line)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_one_line)]
+NewPassword = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(storable)]
+"""Bounded here; what else may not be a password, passwords.password_problem says in its own words."""
+
+
+class SignInForm(BaseModel):
+    # As loose as can be: a wrong address is refused like a wrong password.
+    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class NewPerson(BaseModel):
+    """Somebody who gives a name and chooses a password, and has read the consent text."""
+
+    name: Name
+    email: Email
+    password: NewPassword
+    has_consented: bool = False
+
+
+class AcceptInvitation(BaseModel):
+    """A signed-in person takes an invitation up; consent only where the newest text is still waiting."""
+
+    has_consented: bool = False
+
+
+class GiveConsent(BaseModel):
+    version: int
+    has_consented: bool = False
+
+
+class PublishConsent(BaseModel):
+    body: Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=100, max_length=20_000)]
+
+
+class AskForReset(BaseModel):
+    email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+
+class ChooseNewPassword(BaseModel):
+    password: NewPassword
+
+
+class ChangePassword(BaseModel):
+    current_password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    password: NewPassword
+
+
+class ProfileForm(BaseModel):
+    name: Name
+    locale: Annotated[str, AfterValidator(_locale)]
+    theme: Literal["auto", "light", "dark"]
+
+
+class ThemeForm(BaseModel):
+    theme: Literal["auto", "light", "dark"]
+
+
+class NewApiToken(BaseModel):
+    name: Name
+
+
+class NewInvitation(BaseModel):
+    role: Role
+    email: Annotated[Email | Literal[""], Field(default="")] = ""
+    note: Line = ""
+
+
+class ChangeRole(BaseModel):
+    role: Role
+
+
+class NewMessage(BaseModel):
+    subject: Annotated[str, Stripped, StringConstraints(max_length=150), AfterValidator(_one_line)]
+    body: Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+
+
+class ProjectRole(BaseModel):
+    project_id: int
+    project_name: str
+    role: Role
+
+
+class Me(BaseModel):
+    """Who the request speaks for."""
+
+    id: int
+    name: str
+    email: str
+    pseudonym: str
+    is_instance_admin: bool
+    locale: str
+    theme: str
+    has_consented: bool
+    unread_count: int
+    projects: list[ProjectRole]
+
+
+class SignInOut(BaseModel):
+    id: int
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    address: str | None
+    user_agent: str
+    is_current: bool
+
+
+class SignInList(BaseModel):
+    items: list[SignInOut]
+
+
+class ApiTokenOut(BaseModel):
+    id: int
+    name: str
+    prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class ApiTokenList(BaseModel):
+    items: list[ApiTokenOut]
+
+
+class CreatedApiToken(ApiTokenOut):
+    """The only answer that carries the token itself."""
+
+    token: str
+
+
+class InvitationOut(BaseModel):
+    id: int
+    role: Role
+    email: str
+    note: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class InvitationList(BaseModel):
+    items: list[InvitationOut]
+
+
+class CreatedInvitation(BaseModel):
+    """`url` is shown this once, and is None when the invitation leaves by mail."""
+
+    id: int
+    role: Role
+    expires_at: datetime
+    url: str | None
+    is_mailed: bool
+
+
+class InvitationView(BaseModel):
+    """What the holder of an invitation link may know."""
+
+    project_name: str
+    inviter_name: str
+    role: Role
+    expires_at: datetime
+    consent: ConsentText | None
+
+
+class ConsentText(BaseModel):
+    version: int
+    body: str
+    created_at: datetime
+
+
+class ConsentState(BaseModel):
+    newest: ConsentText | None
+    has_consented: bool
+
+
+class ResetLinkOut(BaseModel):
+    url: str
+    expires_at: datetime
+    is_mailed: bool
+
+
+class PersonOut(BaseModel):
+    id: int
+    name: str
+    email: str
+    pseudonym: str
+    is_instance_admin: bool
+    is_active: bool
+    last_seen_at: datetime | None
+    created_at: datetime
+    projects: list[ProjectRole]
+
+
+class PersonPage(BaseModel):
+    items: list[PersonOut]
+    next_cursor: str | None
+
+
+class MemberOut(BaseModel):
+    user_id: int
+    name: str
+    pseudonym: str
+    role: Role
+    is_active: bool
+    member_since: datetime
+    last_seen_at: datetime | None
+
+
+class MemberPage(BaseModel):
+    items: list[MemberOut]
+    next_cursor: str | None
+
+
+class MessageOut(BaseModel):
+    id: int
+    subject: str
+    body: str
+    sender: str | None
+    created_at: datetime
+    read_at: datetime | None
+
+
+class MessagePage(BaseModel):
+    items: list[MessageOut]
+    next_cursor: str | None
+    unread_count: int
+
+
+class JoinedProject(BaseModel):
+    project_id: int
+    role: Role
+
+
+InvitationView.model_rebuild()
