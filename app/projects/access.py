@@ -10,6 +10,8 @@ from app.accounts.access import Viewer, has_role, role_in_project
 from app.errors import Conflict, Forbidden, NotFound
 from app.models import Project, ProjectStatus, Role
 
+LARGEST_ID = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectAccess:
@@ -25,6 +27,8 @@ class ProjectAccess:
 
 def access_project(session: Session, viewer: Viewer, project_id: int, *, at_least: Role) -> ProjectAccess:
     """The project with the viewer's role there, which must be `at_least`."""
+    if not 0 < project_id <= LARGEST_ID:
+        raise NotFound
     role = role_in_project(session, viewer, project_id)
     if role is None:
         raise NotFound
