@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.access import CurrentViewer, InstanceAdmin
 from app.errors import Invalid
-from app.models import Role
 from app.projects import queries, service
-from app.projects.access import access_project
+from app.projects.access import ProjectAdmin, ProjectMember, ProjectReviewer
 from app.projects.definitions import AnswerSchema, Policy
 from app.projects.schemas import (
     NewProject,
@@ -68,33 +67,29 @@ def create_project(session: DbSession, viewer: InstanceAdmin, wanted: NewProject
 
 
 @router.get("/projects/{project_id}")
-def read_project(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectWithRole:
-    access = access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
+def read_project(access: ProjectMember) -> ProjectWithRole:
     return ProjectWithRole.of(access.project, access.role)
 
 
 @router.put("/projects/{project_id}")
-def change_project(
-    session: DbSession, viewer: CurrentViewer, project_id: int, details: ProjectDetails
-) -> ProjectOut:
+def change_project(session: DbSession, access: ProjectAdmin, details: ProjectDetails) -> ProjectOut:
     """Replace name, question, language and time zone."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    project = service.update_details(session, viewer_id=viewer.id, project_id=project_id, **details.model_dump())
+    project = service.update_details(
+        session, viewer_id=access.viewer.id, project_id=access.project.id, **details.model_dump()
+    )
     return ProjectOut.model_validate(project)
 
 
 @router.get("/projects/{project_id}/policy")
-def read_policy(session: DbSession, viewer: CurrentViewer, project_id: int) -> PolicyOut:
-    access_project(session, viewer, project_id, at_least=Role.REVIEWER)
-    return _policy(session, project_id)
+def read_policy(session: DbSession, access: ProjectReviewer) -> PolicyOut:
+    return _policy(session, access.project.id)
 
 
 @router.put("/projects/{project_id}/policy")
-def change_policy(session: DbSession, viewer: CurrentViewer, project_id: int, policy: Policy) -> PolicyOut:
+def change_policy(session: DbSession, access: ProjectAdmin, policy: Policy) -> PolicyOut:
     """A policy that says anything new becomes the next version; open work takes its overlap at once."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    service.change_policy(session, viewer_id=viewer.id, project_id=project_id, policy=policy)
-    return _policy(session, project_id)
+    service.change_policy(session, viewer_id=access.viewer.id, project_id=access.project.id, policy=policy)
+    return _policy(session, access.project.id)
 
 
 def _policy(session: Session, project_id: int) -> PolicyOut:
@@ -103,17 +98,15 @@ def _policy(session: Session, project_id: int) -> PolicyOut:
 
 
 @router.get("/projects/{project_id}/schema")
-def read_schema(session: DbSession, viewer: CurrentViewer, project_id: int) -> SchemaOut:
+def read_schema(session: DbSession, access: ProjectMember) -> SchemaOut:
     """What may be answered; annotators' own programs need it too."""
-    access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
-    return _schema(session, project_id)
+    return _schema(session, access.project.id)
 
 
 @router.put("/projects/{project_id}/schema")
-def change_schema(session: DbSession, viewer: CurrentViewer, project_id: int, answer_schema: AnswerSchema) -> SchemaOut:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    service.change_schema(session, viewer_id=viewer.id, project_id=project_id, schema=answer_schema)
-    return _schema(session, project_id)
+def change_schema(session: DbSession, access: ProjectAdmin, answer_schema: AnswerSchema) -> SchemaOut:
+    service.change_schema(session, viewer_id=access.viewer.id, project_id=access.project.id, schema=answer_schema)
+    return _schema(session, access.project.id)
 
 
 def _schema(session: Session, project_id: int) -> SchemaOut:
@@ -124,26 +117,22 @@ def _schema(session: Session, project_id: int) -> SchemaOut:
 
 
 @router.post("/projects/{project_id}/pause")
-def pause(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectOut:
+def pause(session: DbSession, access: ProjectAdmin) -> ProjectOut:
     """Hand out nothing new; what is on desks may be finished."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    return ProjectOut.model_validate(service.pause(session, viewer_id=viewer.id, project_id=project_id))
+    return ProjectOut.model_validate(service.pause(session, viewer_id=access.viewer.id, project_id=access.project.id))
 
 
 @router.post("/projects/{project_id}/resume")
-def resume(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectOut:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    return ProjectOut.model_validate(service.resume(session, viewer_id=viewer.id, project_id=project_id))
+def resume(session: DbSession, access: ProjectAdmin) -> ProjectOut:
+    return ProjectOut.model_validate(service.resume(session, viewer_id=access.viewer.id, project_id=access.project.id))
 
 
 @router.post("/projects/{project_id}/archive")
-def archive(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectOut:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    return ProjectOut.model_validate(service.archive(session, viewer_id=viewer.id, project_id=project_id))
+def archive(session: DbSession, access: ProjectAdmin) -> ProjectOut:
+    return ProjectOut.model_validate(service.archive(session, viewer_id=access.viewer.id, project_id=access.project.id))
 
 
 @router.post("/projects/{project_id}/restore")
-def restore(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectOut:
+def restore(session: DbSession, access: ProjectAdmin) -> ProjectOut:
     """An archived project comes back paused."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    return ProjectOut.model_validate(service.restore(session, viewer_id=viewer.id, project_id=project_id))
+    return ProjectOut.model_validate(service.restore(session, viewer_id=access.viewer.id, project_id=access.project.id))

@@ -51,18 +51,20 @@ def compare(old: str, new: str, context: int = CONTEXT_LINES) -> list[DiffLine |
     lines: list[DiffLine] = []
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag == "equal":
-            lines += [
-                DiffLine("same", i1 + k + 1, j1 + k + 1, (Piece(before[i1 + k], False),)) for k in range(i2 - i1)
-            ]
+            lines += [DiffLine("same", i1 + k + 1, j1 + k + 1, (Piece(before[i1 + k], False),)) for k in range(i2 - i1)]
         else:
             lines += _changed(before[i1:i2], after[j1:j2], i1, j1)
     return list(_with_gaps(lines, context)) if any(line.kind != "same" for line in lines) else []
 
 
 def _changed(removed: list[str], added: list[str], i: int, j: int) -> list[DiffLine]:
-    marked_removed, marked_added = _mark_words("\n".join(removed), "\n".join(added)) if removed and added else (
-        [(Piece(line, False),) for line in removed],
-        [(Piece(line, False),) for line in added],
+    marked_removed, marked_added = (
+        _mark_words("\n".join(removed), "\n".join(added))
+        if removed and added
+        else (
+            [(Piece(line, False),) for line in removed],
+            [(Piece(line, False),) for line in added],
+        )
     )
     return [
         *(DiffLine("removed", i + k + 1, None, pieces) for k, pieces in enumerate(marked_removed)),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from app.accounts.access import CurrentViewer
 from app.errors import NotFound
-from app.models import GuidelineVersion, Role
+from app.models import GuidelineVersion
 from app.projects import queries, service
-from app.projects.access import access_project
+from app.projects.access import ProjectAdmin, ProjectMember
 from app.projects.schemas import (
     DraftIn,
     DraftOut,
@@ -27,19 +26,17 @@ router = APIRouter(tags=["guidelines"])
 
 
 @router.get("/projects/{project_id}/guidelines")
-def list_guidelines(session: DbSession, viewer: CurrentViewer, project_id: int) -> GuidelineList:
+def list_guidelines(session: DbSession, access: ProjectMember) -> GuidelineList:
     """The published versions, newest first."""
-    access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
-    found = queries.guideline_versions(session, project_id)
+    found = queries.guideline_versions(session, access.project.id)
     return GuidelineList(items=[GuidelineSummary.model_validate(version) for version in found])
 
 
 @router.get("/projects/{project_id}/guidelines/draft")
-def read_draft(session: DbSession, viewer: CurrentViewer, project_id: int) -> DraftOut:
+def read_draft(session: DbSession, access: ProjectAdmin) -> DraftOut:
     """The draft, or the text that a new one would start from."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    draft = queries.draft(session, project_id)
-    published = queries.current_guideline(session, project_id)
+    draft = queries.draft(session, access.project.id)
+    published = queries.current_guideline(session, access.project.id)
     text = draft or published
     return DraftOut(
         body=text.body if text else "",
@@ -49,31 +46,26 @@ def read_draft(session: DbSession, viewer: CurrentViewer, project_id: int) -> Dr
 
 
 @router.put("/projects/{project_id}/guidelines/draft")
-def write_draft(session: DbSession, viewer: CurrentViewer, project_id: int, sent: DraftIn) -> DraftOut:
+def write_draft(session: DbSession, access: ProjectAdmin, sent: DraftIn) -> DraftOut:
     """Save the draft; 409 when it is no longer as it was at `updated_at`."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
     draft = service.save_draft(
-        session, viewer_id=viewer.id, project_id=project_id, body=sent.body, seen_at=sent.updated_at
+        session, viewer_id=access.viewer.id, project_id=access.project.id, body=sent.body, seen_at=sent.updated_at
     )
-    published = queries.current_guideline(session, project_id)
-    return DraftOut(
-        body=draft.body, updated_at=draft.updated_at, based_on=published.number if published else None
-    )
+    published = queries.current_guideline(session, access.project.id)
+    return DraftOut(body=draft.body, updated_at=draft.updated_at, based_on=published.number if published else None)
 
 
 @router.delete("/projects/{project_id}/guidelines/draft", status_code=204)
-def discard_draft(session: DbSession, viewer: CurrentViewer, project_id: int) -> None:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    service.discard_draft(session, viewer_id=viewer.id, project_id=project_id)
+def discard_draft(session: DbSession, access: ProjectAdmin) -> None:
+    service.discard_draft(session, viewer_id=access.viewer.id, project_id=access.project.id)
 
 
 @router.post("/projects/{project_id}/guidelines/publish", status_code=201)
-def publish(session: DbSession, viewer: CurrentViewer, project_id: int, sent: PublishIn) -> GuidelineOut:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
+def publish(session: DbSession, access: ProjectAdmin, sent: PublishIn) -> GuidelineOut:
     version = service.publish_guideline(
         session,
-        viewer_id=viewer.id,
-        project_id=project_id,
+        viewer_id=access.viewer.id,
+        project_id=access.project.id,
         seen_at=sent.updated_at,
         change_note=sent.change_note,
     )
@@ -81,16 +73,14 @@ def publish(session: DbSession, viewer: CurrentViewer, project_id: int, sent: Pu
 
 
 @router.post("/projects/{project_id}/guidelines/preview")
-def preview(session: DbSession, viewer: CurrentViewer, project_id: int, sent: MarkdownIn) -> HtmlOut:
+def preview(_access: ProjectAdmin, sent: MarkdownIn) -> HtmlOut:
     """The Markdown as readers will see it; nothing is saved."""
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
     return HtmlOut(html=str(markdown.render(sent.body)))
 
 
 @router.get("/projects/{project_id}/guidelines/{number}")
-def read_version(session: DbSession, viewer: CurrentViewer, project_id: int, number: int) -> GuidelineOut:
-    access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
-    return _full(_published(session, project_id, number))
+def read_version(session: DbSession, access: ProjectMember, number: int) -> GuidelineOut:
+    return _full(_published(session, access.project.id, number))
 
 
 def _published(session: Session, project_id: int, number: int) -> GuidelineVersion:

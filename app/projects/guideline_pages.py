@@ -1,4 +1,4 @@
-"""Pages of the guidelines: what holds, the editor with its draft, publishing, versions and what changed between them."""
+"""Pages of the guidelines: what holds, the editor with its draft, publishing, versions and their differences."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.access import CurrentViewer
 from app.errors import Conflict, Invalid, NotFound
 from app.models import GuidelineVersion, Role
 from app.projects import queries, service
-from app.projects.access import ProjectAccess, access_project, require_writable
+from app.projects.access import ProjectAccess, ProjectAdmin, ProjectMember, require_writable
 from app.projects.comparison import compare
 from app.projects.navigation import studio_nav
 from app.projects.schemas import DraftForm
@@ -27,21 +26,17 @@ router = APIRouter()
 
 
 @router.get("/projects/{project_id}/guidelines")
-def show_guidelines(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int) -> Response:
+def show_guidelines(request: Request, session: DbSession, access: ProjectMember) -> Response:
     """The version that holds, for everybody in the project."""
-    access = access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
-    return _version(request, session, access, queries.current_guideline(session, project_id))
+    return _version(request, session, access, queries.current_guideline(session, access.project.id))
 
 
 @router.get("/projects/{project_id}/guidelines/versions/{number}")
-def show_version(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, number: int) -> Response:
-    access = access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
-    return _version(request, session, access, _published(session, project_id, number))
+def show_version(request: Request, session: DbSession, access: ProjectMember, number: int) -> Response:
+    return _version(request, session, access, _published(session, access.project.id, number))
 
 
-def _version(
-    request: Request, session: Session, access: ProjectAccess, version: GuidelineVersion | None
-) -> Response:
+def _version(request: Request, session: Session, access: ProjectAccess, version: GuidelineVersion | None) -> Response:
     context = {
         **_frame(access),
         "version": version,
@@ -54,15 +49,14 @@ def _version(
 
 @router.get("/projects/{project_id}/guidelines/compare")
 def compare_versions(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, old: int = 0, new: int = 0
+    request: Request, session: DbSession, access: ProjectMember, old: int = 0, new: int = 0
 ) -> Response:
     """What changed from one version to another; without numbers, the last step."""
-    access = access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
-    versions = queries.guideline_versions(session, project_id)
+    versions = queries.guideline_versions(session, access.project.id)
     if not versions:
         raise NotFound
-    newer = _published(session, project_id, new or versions[0].number)
-    older = _published(session, project_id, old or max(1, (newer.number or 1) - 1))
+    newer = _published(session, access.project.id, new or versions[0].number)
+    older = _published(session, access.project.id, old or max(1, (newer.number or 1) - 1))
     context = {
         **_frame(access),
         "old": older,
@@ -81,23 +75,21 @@ def _published(session: Session, project_id: int, number: int) -> GuidelineVersi
 
 
 @router.get("/projects/{project_id}/guidelines/edit")
-def edit_guidelines(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int) -> Response:
-    access = _writable_as_admin(session, viewer, project_id)
-    return _editor(request, session, access, draft=queries.draft(session, project_id))
+def edit_guidelines(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
+    require_writable(access)
+    return _editor(request, session, access, draft=queries.draft(session, access.project.id))
 
 
 @router.post("/projects/{project_id}/guidelines/draft")
-def save_draft(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
+def save_draft(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
     """Autosave and the Save button alike; htmx gets the state of the draft and its preview, a browser the page."""
-    access = _writable_as_admin(session, viewer, project_id)
+    require_writable(access)
     sent, errors = parse_form(DraftForm, fields)
     if sent is None:
         return _editor(request, session, access, typed=fields, errors=errors, status=422)
     try:
         draft = service.save_draft(
-            session, viewer_id=viewer.id, project_id=project_id, body=sent.body, seen_at=sent.seen()
+            session, viewer_id=access.viewer.id, project_id=access.project.id, body=sent.body, seen_at=sent.seen()
         )
     except service.DraftConflict as conflict:
         return _editor(request, session, access, typed=fields, conflict=conflict, status=conflict.status)
@@ -105,23 +97,21 @@ def save_draft(
 
 
 @router.post("/projects/{project_id}/guidelines/publish")
-def publish(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
+def publish(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
     """Save what stands in the editor and publish it, in one transaction."""
-    access = _writable_as_admin(session, viewer, project_id)
+    require_writable(access)
     sent, errors = parse_form(DraftForm, fields)
     if sent is None:
         return _editor(request, session, access, typed=fields, errors=errors, status=422)
     draft: GuidelineVersion | None = None
     try:
         draft = service.save_draft(
-            session, viewer_id=viewer.id, project_id=project_id, body=sent.body, seen_at=sent.seen()
+            session, viewer_id=access.viewer.id, project_id=access.project.id, body=sent.body, seen_at=sent.seen()
         )
         service.publish_guideline(
             session,
-            viewer_id=viewer.id,
-            project_id=project_id,
+            viewer_id=access.viewer.id,
+            project_id=access.project.id,
             seen_at=draft.updated_at,
             change_note=sent.change_note,
         )
@@ -130,24 +120,15 @@ def publish(
     except Invalid as problem:
         sentence = _(problem.message) % problem.parameters
         return _editor(request, session, access, draft=draft, typed=fields, errors={"body": sentence}, status=422)
-    return redirect(request, f"/projects/{project_id}/guidelines")
+    return redirect(request, f"/projects/{access.project.id}/guidelines")
 
 
 @router.post("/projects/{project_id}/guidelines/discard")
-def discard_draft(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
+def discard_draft(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
     if fields.get("confirm") != "yes":
         raise Conflict("Tick the box to say that the draft may be thrown away; it was kept.", code="not_confirmed")
-    service.discard_draft(session, viewer_id=viewer.id, project_id=project_id)
-    return redirect(request, f"/projects/{project_id}/guidelines")
-
-
-def _writable_as_admin(session: Session, viewer: CurrentViewer, project_id: int) -> ProjectAccess:
-    access = access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    require_writable(access)
-    return access
+    service.discard_draft(session, viewer_id=access.viewer.id, project_id=access.project.id)
+    return redirect(request, f"/projects/{access.project.id}/guidelines")
 
 
 def _editor(

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.access import CurrentViewer, InstanceAdmin
-from app.models import Role
+from app.accounts.access import InstanceAdmin
 from app.projects import queries, service
-from app.projects.access import ProjectAccess, access_project, require_writable
+from app.projects.access import ProjectAccess, ProjectAdmin, require_writable
 from app.projects.definitions import AnswerSchema, Policy
 from app.projects.languages import language_choices
 from app.projects.navigation import studio_nav
@@ -26,7 +25,7 @@ router = APIRouter()
 
 
 @router.get("/projects/new")
-def new_project(request: Request, viewer: InstanceAdmin) -> Response:
+def new_project(request: Request, _viewer: InstanceAdmin) -> Response:
     defaults = {name: field.default for name, field in ProjectDetails.model_fields.items()}
     choices = ChoicesForm.values_of(AnswerSchema())
     return _new_project(request, defaults | choices | {"name": "", "overlap": Policy().overlap}, {})
@@ -53,8 +52,7 @@ def create_project(request: Request, session: DbSession, viewer: InstanceAdmin, 
 
 
 @router.get("/projects/{project_id}/settings")
-def show_settings(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int) -> Response:
-    access = access_project(session, viewer, project_id, at_least=Role.ADMIN)
+def show_settings(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
     return _settings(request, session, access)
 
 
@@ -90,81 +88,68 @@ def _settings(
 
 
 @router.post("/projects/{project_id}/settings/details")
-def change_details(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
-    access = _writable_as_admin(session, viewer, project_id)
+def change_details(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    require_writable(access)
     wanted, errors = parse_form(ProjectDetails, fields)
     if wanted is None:
         return _settings(request, session, access, values=_typed(ProjectDetails, fields), errors=errors)
-    service.update_details(session, viewer_id=viewer.id, project_id=project_id, **wanted.model_dump())
-    return redirect(request, f"/projects/{project_id}/settings?saved=details#details")
+    service.update_details(session, viewer_id=access.viewer.id, project_id=access.project.id, **wanted.model_dump())
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=details#details")
 
 
 @router.post("/projects/{project_id}/settings/choices")
-def change_choices(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
-    access = _writable_as_admin(session, viewer, project_id)
+def change_choices(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    require_writable(access)
     wanted, errors = parse_form(ChoicesForm, fields)
     if wanted is None:
         return _settings(request, session, access, values=_typed(ChoicesForm, fields), errors=errors)
-    service.change_schema(session, viewer_id=viewer.id, project_id=project_id, schema=wanted.answer_schema())
-    return redirect(request, f"/projects/{project_id}/settings?saved=choices#choices")
+    service.change_schema(
+        session, viewer_id=access.viewer.id, project_id=access.project.id, schema=wanted.answer_schema()
+    )
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=choices#choices")
 
 
 @router.post("/projects/{project_id}/settings/work")
-def change_work(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
-    access = _writable_as_admin(session, viewer, project_id)
+def change_work(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    require_writable(access)
     wanted, errors = parse_form(WorkForm, fields)
     if wanted is None:
         return _settings(request, session, access, values=_typed(WorkForm, fields), errors=errors)
-    service.change_policy(session, viewer_id=viewer.id, project_id=project_id, policy=wanted.policy())
-    return redirect(request, f"/projects/{project_id}/settings?saved=work#work")
+    service.change_policy(session, viewer_id=access.viewer.id, project_id=access.project.id, policy=wanted.policy())
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=work#work")
 
 
 def _typed(form: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """What stands in the form's fields as the person left them: an absent box is not ticked, an absent text is empty."""
+    """The form's fields as the person left them: an absent box is not ticked, an absent text is empty."""
     return {name: fields.get(name, "") for name in form.model_fields}
 
 
-def _writable_as_admin(session: Session, viewer: CurrentViewer, project_id: int) -> ProjectAccess:
-    access = access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    require_writable(access)
-    return access
-
-
 @router.post("/projects/{project_id}/pause")
-def pause(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int) -> Response:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    service.pause(session, viewer_id=viewer.id, project_id=project_id)
-    return redirect(request, f"/projects/{project_id}/settings?saved=paused#state")
+def pause(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
+    service.pause(session, viewer_id=access.viewer.id, project_id=access.project.id)
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=paused#state")
 
 
 @router.post("/projects/{project_id}/resume")
-def resume(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int) -> Response:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    service.resume(session, viewer_id=viewer.id, project_id=project_id)
-    return redirect(request, f"/projects/{project_id}/settings?saved=resumed#state")
+def resume(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
+    service.resume(session, viewer_id=access.viewer.id, project_id=access.project.id)
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=resumed#state")
 
 
 @router.post("/projects/{project_id}/archive")
-def archive(
-    request: Request, session: DbSession, viewer: CurrentViewer, project_id: int, fields: FormFields
-) -> Response:
-    access = access_project(session, viewer, project_id, at_least=Role.ADMIN)
+def archive(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
     if fields.get("confirm") != "yes":
         return _settings(
-            request, session, access, errors={"confirm": _("Tick the box to say that you mean it; nothing was changed.")}
+            request,
+            session,
+            access,
+            errors={"confirm": _("Tick the box to say that you mean it; nothing was changed.")},
         )
-    service.archive(session, viewer_id=viewer.id, project_id=project_id)
-    return redirect(request, f"/projects/{project_id}/settings?saved=archived#state")
+    service.archive(session, viewer_id=access.viewer.id, project_id=access.project.id)
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=archived#state")
 
 
 @router.post("/projects/{project_id}/restore")
-def restore(request: Request, session: DbSession, viewer: CurrentViewer, project_id: int) -> Response:
-    access_project(session, viewer, project_id, at_least=Role.ADMIN)
-    service.restore(session, viewer_id=viewer.id, project_id=project_id)
-    return redirect(request, f"/projects/{project_id}/settings?saved=restored#state")
+def restore(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
+    service.restore(session, viewer_id=access.viewer.id, project_id=access.project.id)
+    return redirect(request, f"/projects/{access.project.id}/settings?saved=restored#state")

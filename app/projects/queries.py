@@ -87,7 +87,7 @@ def lock_draft(session: Session, project_id: int) -> GuidelineVersion | None:
     return session.scalars(statement).one_or_none()
 
 
-def _draft(project_id: int) -> sa.Select[tuple[GuidelineVersion]]:
+def _draft(project_id: int) -> sa.Select[GuidelineVersion]:
     return sa.select(GuidelineVersion).where(
         GuidelineVersion.project_id == project_id, GuidelineVersion.published_at.is_(None)
     )
@@ -168,9 +168,7 @@ def projects_of(
 
     `before` is the cursor: the lowest project id already shown.
     """
-    mine = sa.and_(
-        Membership.project_id == Project.id, Membership.user_id == viewer_id, Membership.ended_at.is_(None)
-    )
+    mine = sa.and_(Membership.project_id == Project.id, Membership.user_id == viewer_id, Membership.ended_at.is_(None))
     statement = sa.select(Project, Membership.role).order_by(Project.id.desc()).limit(limit)
     statement = statement.outerjoin(Membership, mine) if sees_all else statement.join(Membership, mine)
     if before is not None:

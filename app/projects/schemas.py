@@ -36,9 +36,7 @@ def _known_language(code: str) -> str:
         raise ValueError("This language is not known. Give its code, for instance en, de or pt-BR.") from None
 
 
-Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(storable)
-]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(storable)]
 Question = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(storable)
 ]
@@ -62,8 +60,8 @@ class ProjectDetails(BaseModel):
 class NewProject(ProjectDetails):
     """A project as the API creates it; guidelines given here are published as version 1."""
 
-    policy: Policy = Field(default_factory=lambda: Policy(), description="How work is handed out and counted.")
-    answer_schema: AnswerSchema = Field(default_factory=lambda: AnswerSchema(), description="What may be answered.")
+    policy: Policy = Field(Policy(), description="How work is handed out and counted.")
+    answer_schema: AnswerSchema = Field(AnswerSchema(), description="What may be answered.")
     guidelines: GuidelineText = Field("", description="Markdown; published as version 1 when not empty.")
 
 

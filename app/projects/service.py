@@ -116,8 +116,10 @@ def change_policy(session: Session, *, viewer_id: int, project_id: int, policy: 
     return version.id, policy
 
 
-def change_schema(session: Session, *, viewer_id: int, project_id: int, schema: AnswerSchema) -> tuple[int, AnswerSchema]:
-    """Append a version if the choices say anything new; forms already on a desk are judged by the version they carry."""
+def change_schema(
+    session: Session, *, viewer_id: int, project_id: int, schema: AnswerSchema
+) -> tuple[int, AnswerSchema]:
+    """Append a version if the choices say anything new; a form on a desk is judged by the version it carries."""
     _writable(session, project_id)
     newest = queries.newest_schema(session, project_id)
     body = schema.model_dump(mode="json")
@@ -177,9 +179,7 @@ def restore(session: Session, *, viewer_id: int, project_id: int) -> Project:
 def _enter(session: Session, project: Project, status: ProjectStatus, action: str, viewer_id: int) -> Project:
     if project.status != status:
         project.status = status
-        project.archived_at = (
-            session.scalar(sa.select(sa.func.now())) if status == ProjectStatus.ARCHIVED else None
-        )
+        project.archived_at = session.scalar(sa.select(sa.func.now())) if status == ProjectStatus.ARCHIVED else None
         audit.record(session, action, actor_id=viewer_id, project_id=project.id, target=project)
         session.flush()
     return project
@@ -275,9 +275,10 @@ def publish_guideline(
             number=published.number,
             field="body",
         )
-    found.number = (published.number or 0) + 1 if published is not None else 1
+    now = session.scalar(sa.select(sa.func.now()))
+    found.number = 1 if published is None else (published.number or 0) + 1
     found.change_note = change_note
-    found.published_at = session.scalar(sa.select(sa.func.now()))
+    found.published_at = now
     found.published_by_id = viewer_id
     session.flush()
     audit.record(
