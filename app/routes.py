@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.dashboard import api as dashboard_api
+from app.dashboard import pages as dashboard_pages
+from app.projects import api as projects_api
+from app.projects import guideline_api, guideline_pages
+from app.projects import pages as projects_pages
+
 
 def page_routers() -> list[APIRouter]:
-    return []
+    return [
+        dashboard_pages.router,
+        projects_pages.router,
+        guideline_pages.router,
+    ]
 
 
 def api_routers() -> list[APIRouter]:
-    return []
+    return [
+        dashboard_api.router,
+        projects_api.router,
+        guideline_api.router,
+    ]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Depends
 from sqlalchemy.orm import Session
 
-from app.accounts.access import Viewer, has_role, role_in_project
+from app.accounts.access import CurrentViewer, Viewer, has_role, role_in_project
 from app.errors import Conflict, Forbidden, NotFound
 from app.models import Project, ProjectStatus, Role
+from app.web.request import DbSession
+
+LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class ProjectAccess:
 
 def access_project(session: Session, viewer: Viewer, project_id: int, *, at_least: Role) -> ProjectAccess:
     """The project with the viewer's role there, which must be `at_least`."""
+    if not 0 < project_id <= LARGEST_ID:
+        raise NotFound
     role = role_in_project(session, viewer, project_id)
     if role is None:
         raise NotFound
@@ -40,3 +47,21 @@ def require_writable(access: ProjectAccess) -> None:
     """An archived project can be read but not changed."""
     if access.project.status == ProjectStatus.ARCHIVED:
         raise Conflict("This project is archived. Restore it before changing anything.", code="project_archived")
+
+
+def require_member(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectAccess:
+    """Dependencies of routes: they refuse before the body is read, so that a stranger learns nothing from a 422."""
+    return access_project(session, viewer, project_id, at_least=Role.ANNOTATOR)
+
+
+def require_reviewer(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectAccess:
+    return access_project(session, viewer, project_id, at_least=Role.REVIEWER)
+
+
+def require_project_admin(session: DbSession, viewer: CurrentViewer, project_id: int) -> ProjectAccess:
+    return access_project(session, viewer, project_id, at_least=Role.ADMIN)
+
+
+ProjectMember = Annotated[ProjectAccess, Depends(require_member)]
+ProjectReviewer = Annotated[ProjectAccess, Depends(require_reviewer)]
+ProjectAdmin = Annotated[ProjectAccess, Depends(require_project_admin)]

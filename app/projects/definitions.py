@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SKIP_REASONS = ("unclear", "not_my_field", "harmful", "broken", "other")
 
@@ -21,6 +21,12 @@ class AnswerSchema(BaseModel):
     strength_steps: int = Field(3, ge=1, le=4, description="Steps from a slight to a strong preference.")
     asks_rationale: bool = Field(True, description="Whether a field for reasons is shown.")
     requires_rationale: bool = Field(False, description="Whether the reasons must be given.")
+
+    @model_validator(mode="after")
+    def _required_is_asked(self) -> Self:
+        if self.requires_rationale and not self.asks_rationale:
+            raise ValueError("Reasons cannot be required without a field to give them in.")
+        return self
 
 
 class Policy(BaseModel):

@@ -55,7 +55,7 @@ def _sentence(problem: Any) -> str:
         "date_parsing": _("Please give a date as year-month-day."),
     }
     if kind in sentences:
-        return sentences[kind] % context
+        return str(sentences[kind] % context)
     if kind == "value_error":
         return _(str(context["error"]))
     return str(problem["msg"])

@@ -1,0 +1,178 @@
+"""Pages of the guidelines: what holds, the editor with its draft, publishing, versions and their differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.errors import Conflict, Invalid, NotFound
+from app.models import GuidelineVersion, Role
+from app.projects import queries, service
+from app.projects.access import ProjectAccess, ProjectAdmin, ProjectMember, require_writable
+from app.projects.comparison import compare
+from app.projects.navigation import studio_nav
+from app.projects.schemas import DraftForm
+from app.web import markdown
+from app.web.forms import FormFields, parse_form
+from app.web.htmx import redirect
+from app.web.i18n import gettext as _
+from app.web.render import render
+from app.web.request import DbSession
+
+router = APIRouter()
+
+
+@router.get("/projects/{project_id}/guidelines")
+def show_guidelines(request: Request, session: DbSession, access: ProjectMember) -> Response:
+    """The version that holds, for everybody in the project."""
+    return _version(request, session, access, queries.current_guideline(session, access.project.id))
+
+
+@router.get("/projects/{project_id}/guidelines/versions/{number}")
+def show_version(request: Request, session: DbSession, access: ProjectMember, number: int) -> Response:
+    return _version(request, session, access, _published(session, access.project.id, number))
+
+
+def _version(request: Request, session: Session, access: ProjectAccess, version: GuidelineVersion | None) -> Response:
+    context = {
+        **_frame(access),
+        "version": version,
+        "html": markdown.render(version.body) if version else "",
+        "versions": queries.guideline_versions(session, access.project.id),
+        "draft": queries.draft(session, access.project.id) if access.may(Role.ADMIN) else None,
+    }
+    return render(request, "projects/guidelines.html", context)
+
+
+@router.get("/projects/{project_id}/guidelines/compare")
+def compare_versions(
+    request: Request, session: DbSession, access: ProjectMember, old: int = 0, new: int = 0
+) -> Response:
+    """What changed from one version to another; without numbers, the last step."""
+    versions = queries.guideline_versions(session, access.project.id)
+    if not versions:
+        raise NotFound
+    newer = _published(session, access.project.id, new or versions[0].number)
+    older = _published(session, access.project.id, old or max(1, (newer.number or 1) - 1))
+    context = {
+        **_frame(access),
+        "old": older,
+        "new": newer,
+        "lines": compare(older.body, newer.body),
+        "versions": versions,
+    }
+    return render(request, "projects/guidelines_compare.html", context)
+
+
+def _published(session: Session, project_id: int, number: int) -> GuidelineVersion:
+    version = queries.guideline_number(session, project_id, number) if 0 < number < 2**31 else None
+    if version is None:
+        raise NotFound
+    return version
+
+
+@router.get("/projects/{project_id}/guidelines/edit")
+def edit_guidelines(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
+    require_writable(access)
+    return _editor(request, session, access, draft=queries.draft(session, access.project.id))
+
+
+@router.post("/projects/{project_id}/guidelines/draft")
+def save_draft(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    """Autosave and the Save button alike; htmx gets the state of the draft and its preview, a browser the page."""
+    require_writable(access)
+    sent, errors = parse_form(DraftForm, fields)
+    if sent is None:
+        return _editor(request, session, access, typed=fields, errors=errors, status=422)
+    try:
+        draft = service.save_draft(
+            session, viewer_id=access.viewer.id, project_id=access.project.id, body=sent.body, seen_at=sent.seen()
+        )
+    except service.DraftConflict as conflict:
+        return _editor(request, session, access, typed=fields, conflict=conflict, status=conflict.status)
+    return _editor(request, session, access, draft=draft, typed={"change_note": sent.change_note}, is_saved=True)
+
+
+@router.post("/projects/{project_id}/guidelines/publish")
+def publish(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    """Save what stands in the editor and publish it, in one transaction."""
+    require_writable(access)
+    sent, errors = parse_form(DraftForm, fields)
+    if sent is None:
+        return _editor(request, session, access, typed=fields, errors=errors, status=422)
+    draft: GuidelineVersion | None = None
+    try:
+        draft = service.save_draft(
+            session, viewer_id=access.viewer.id, project_id=access.project.id, body=sent.body, seen_at=sent.seen()
+        )
+        service.publish_guideline(
+            session,
+            viewer_id=access.viewer.id,
+            project_id=access.project.id,
+            seen_at=draft.updated_at,
+            change_note=sent.change_note,
+        )
+    except service.DraftConflict as conflict:
+        return _editor(request, session, access, typed=fields, conflict=conflict, status=conflict.status)
+    except Invalid as problem:
+        sentence = _(problem.message) % problem.parameters
+        return _editor(request, session, access, draft=draft, typed=fields, errors={"body": sentence}, status=422)
+    return redirect(request, f"/projects/{access.project.id}/guidelines")
+
+
+@router.post("/projects/{project_id}/guidelines/discard")
+def discard_draft(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    if fields.get("confirm") != "yes":
+        raise Conflict("Tick the box to say that the draft may be thrown away; it was kept.", code="not_confirmed")
+    service.discard_draft(session, viewer_id=access.viewer.id, project_id=access.project.id)
+    return redirect(request, f"/projects/{access.project.id}/guidelines")
+
+
+def _editor(
+    request: Request,
+    session: Session,
+    access: ProjectAccess,
+    *,
+    draft: GuidelineVersion | None = None,
+    typed: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+    conflict: service.DraftConflict | None = None,
+    is_saved: bool = False,
+    status: int = 200,
+) -> Response:
+    """The editor; what was `typed` stands before what is stored, so that a refusal loses nothing.
+
+    In a conflict the hidden state stays the one the writer saw: only "Keep mine" names the other one.
+    """
+    typed = typed or {}
+    published = queries.current_guideline(session, access.project.id)
+    stored = draft.body if draft is not None else (published.body if published is not None else "")
+    body = str(typed.get("body", stored))
+    theirs = conflict.theirs if conflict is not None else None
+    context = {
+        **_frame(access),
+        "body": body,
+        "change_note": str(typed.get("change_note", "")),
+        "html": markdown.render(body),
+        "draft": draft,
+        "published": published,
+        "seen_at": str(typed.get("seen_at", "")) if draft is None else draft.updated_at.isoformat(),
+        "errors": errors or {},
+        "conflict": conflict,
+        "theirs": theirs,
+        "their_changes": compare(theirs.body, body) if theirs is not None else [],
+        "is_saved": is_saved,
+    }
+    return render(request, "projects/guidelines_edit.html", context, block="draft_state", status=status)
+
+
+def _frame(access: ProjectAccess) -> dict[str, Any]:
+    return {
+        "nav": studio_nav(access, "guidelines"),
+        "project": access.project,
+        "may_edit": access.may(Role.ADMIN),
+        "role": access.role,
+    }

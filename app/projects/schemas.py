@@ -1,0 +1,223 @@
+"""What forms and the JSON API may send about projects, and what the API answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Self
+from zoneinfo import available_timezones
+
+from babel import Locale, UnknownLocaleError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.models import ProjectStatus, Role
+from app.projects.definitions import AnswerSchema, Policy
+from app.web.forms import storable
+
+GUIDELINE_CHARACTERS = 200_000
+
+
+@lru_cache
+def timezones() -> list[str]:
+    """IANA names, UTC first."""
+    return ["UTC", *sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))]
+
+
+def _known_timezone(name: str) -> str:
+    if name not in timezones():
+        raise ValueError("This time zone is not known. Choose one of the list, for instance Europe/Berlin.")
+    return name
+
+
+def _known_language(code: str) -> str:
+    try:
+        return str(Locale.parse(code.replace("-", "_"))).replace("_", "-")
+    except (UnknownLocaleError, ValueError):
+        raise ValueError("This language is not known. Give its code, for instance en, de or pt-BR.") from None
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(storable)]
+Question = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), AfterValidator(storable)
+]
+Language = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=20), AfterValidator(_known_language)
+]
+Timezone = Annotated[str, AfterValidator(_known_timezone)]
+GuidelineText = Annotated[str, StringConstraints(max_length=GUIDELINE_CHARACTERS), AfterValidator(storable)]
+ChangeNote = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(storable)]
+
+
+class ProjectDetails(BaseModel):
+    """What a project is called and asks."""
+
+    name: Name = Field(description="What people call the project.")
+    question: Question = Field("Which response is better?", description="Asked above every pair of responses.")
+    language: Language = Field("en", description="Language of the prompts, as a code.")
+    timezone: Timezone = Field("UTC", description="IANA zone that says when a day begins for counts and quotas.")
+
+
+class NewProject(ProjectDetails):
+    """A project as the API creates it; guidelines given here are published as version 1."""
+
+    policy: Policy = Field(Policy(), description="How work is handed out and counted.")
+    answer_schema: AnswerSchema = Field(AnswerSchema(), description="What may be answered.")
+    guidelines: GuidelineText = Field("", description="Markdown; published as version 1 when not empty.")
+
+
+class ChoicesForm(BaseModel):
+    """An answer schema as a form sends it: a box that is not ticked is absent."""
+
+    allows_tie: bool = False
+    allows_both_bad: bool = False
+    strength_steps: int = Field(3, ge=1, le=4)
+    asks_rationale: bool = False
+    requires_rationale: bool = False
+
+    def answer_schema(self) -> AnswerSchema:
+        """Reasons that must be given are asked for as well."""
+        values = self.model_dump(include=set(AnswerSchema.model_fields))
+        return AnswerSchema.model_validate(values | {"asks_rationale": self.asks_rationale or self.requires_rationale})
+
+    @classmethod
+    def values_of(cls, schema: AnswerSchema) -> dict[str, object]:
+        return schema.model_dump()
+
+
+class WorkForm(BaseModel):
+    """A policy as a form sends it, the gold rate in per cent."""
+
+    overlap: int = Field(3, ge=1, le=50)
+    lease_minutes: int = Field(30, ge=1, le=1440)
+    gold_percent: float = Field(4, ge=0, le=50, allow_inf_nan=False)
+    edit_hours: int = Field(24, ge=0, le=720)
+
+    def policy(self) -> Policy:
+        return Policy(
+            overlap=self.overlap,
+            lease_minutes=self.lease_minutes,
+            gold_rate=round(self.gold_percent / 100, 4),
+            edit_hours=self.edit_hours,
+        )
+
+    @classmethod
+    def values_of(cls, policy: Policy) -> dict[str, object]:
+        return policy.model_dump(exclude={"gold_rate"}) | {"gold_percent": f"{policy.gold_rate * 100:g}"}
+
+
+class NewProjectForm(ProjectDetails, ChoicesForm):
+    """The short form for a new project; the rest starts from the defaults and is changed in the settings."""
+
+    overlap: int = Field(3, ge=1, le=50)
+
+
+class DraftForm(BaseModel):
+    """The draft as the editor sends it; `seen_at` is the state of the draft that the person was looking at.
+
+    `overwrite_at` is sent by the button "Keep mine" and names the other state that may be written over.
+    """
+
+    body: GuidelineText = ""
+    change_note: ChangeNote = ""
+    seen_at: str = ""
+    overwrite_at: str = ""
+
+    def seen(self) -> datetime | None:
+        """The state that this text may replace; None stands for "there was no draft"."""
+        text = self.overwrite_at or self.seen_at
+        try:
+            return datetime.fromisoformat(text) if text else None
+        except ValueError:
+            return None
+
+
+class DraftIn(BaseModel):
+    """A draft as the API sends it; `updated_at` is the state it replaces, null when there was none."""
+
+    body: GuidelineText
+    updated_at: datetime | None = None
+
+
+class PublishIn(BaseModel):
+    """Publish the draft as it was at `updated_at`."""
+
+    updated_at: datetime
+    change_note: ChangeNote = ""
+
+
+class MarkdownIn(BaseModel):
+    body: GuidelineText
+
+
+class HtmlOut(BaseModel):
+    html: str
+
+
+class ProjectOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    question: str
+    status: ProjectStatus
+    language: str
+    timezone: str
+    is_sample: bool
+    created_at: datetime
+    archived_at: datetime | None
+
+
+class ProjectWithRole(ProjectOut):
+    role: Role
+
+    @classmethod
+    def of(cls, project: object, role: Role) -> Self:
+        return cls.model_validate({**ProjectOut.model_validate(project).model_dump(), "role": role})
+
+
+class ProjectPage(BaseModel):
+    items: list[ProjectWithRole]
+    next_cursor: str | None
+
+
+class PolicyOut(BaseModel):
+    """The policy that holds, and the number of its version."""
+
+    version_id: int
+    number: int
+    policy: Policy
+
+
+class SchemaOut(BaseModel):
+    """The answer schema that holds, and the number of its version."""
+
+    version_id: int
+    number: int
+    answer_schema: AnswerSchema
+
+
+class DraftOut(BaseModel):
+    """The draft; `body` is that of the published version while no draft exists (`updated_at` null)."""
+
+    body: str
+    updated_at: datetime | None
+    based_on: int | None
+
+
+class GuidelineSummary(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    number: int
+    change_note: str
+    content_hash: str
+    published_at: datetime
+
+
+class GuidelineOut(GuidelineSummary):
+    body: str
+    html: str
+
+
+class GuidelineList(BaseModel):
+    items: list[GuidelineSummary]
