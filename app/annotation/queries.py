@@ -320,6 +320,21 @@ def annotations_of(session: Session, assignment_id: int) -> Sequence[Annotation]
     ).all()
 
 
+def judged_public_id(session: Session, *, project_id: int, annotator_id: int) -> UUID | None:
+    """The assignment of the last judgement that this annotator gave there (edits do not make it later)."""
+    return session.scalar(
+        sa.select(Assignment.public_id)
+        .join(Annotation, Annotation.assignment_id == Assignment.id)
+        .where(
+            Annotation.annotator_id == annotator_id,
+            Annotation.project_id == project_id,
+            Annotation.supersedes_id.is_(None),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(1)
+    )
+
+
 def newest_guideline_id(session: Session, project_id: int) -> int | None:
     return session.scalar(
         sa.select(newest_guideline().scalar_subquery()).select_from(Project).where(Project.id == project_id)
@@ -356,11 +371,13 @@ def remaining(session: Session, *, project_id: int, annotator_id: int) -> Remain
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the two people see and how far this one has come, in one statement."""
+    """What the person sees of a task, in stored order, and how far they have come, in one statement."""
 
     prompt: dict[str, Any]
     first: str
     second: str
+    schema: dict[str, Any]
+    language: str | None
     guideline_number: int | None
     today: int
     total: int
@@ -370,18 +387,20 @@ def content(session: Session, assignment: Assignment, *, day_start: datetime) ->
     first, second = aliased(TaskResponse), aliased(TaskResponse)
     first_text, second_text = aliased(Response), aliased(Response)
     total, today = _own_counts(assignment.project_id, assignment.annotator_id, day_start)
+    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == assignment.guideline_version_id)
     row = session.execute(
         sa.select(
             Prompt.content,
             first_text.text,
             second_text.text,
-            sa.select(GuidelineVersion.number)
-            .where(GuidelineVersion.id == assignment.guideline_version_id)
-            .scalar_subquery(),
+            SchemaVersion.definition,
+            Task.language,
+            guideline_number.scalar_subquery(),
             today,
             total,
         )
         .select_from(Task)
+        .join(SchemaVersion, SchemaVersion.id == assignment.schema_version_id)
         .join(Prompt, Prompt.id == Task.prompt_id)
         .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
         .join(first_text, first_text.id == first.response_id)

@@ -66,10 +66,21 @@ class Judgement(BaseModel):
         return hashlib.sha256(json.dumps(judged, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def _from_scale(value: Any) -> Any:
+    """The desk's radio buttons say a3 … a1, tie, b1 … b3: how much better which of the two shown sides is."""
+    if value == "tie":
+        return 0
+    if isinstance(value, str) and re.fullmatch("[ab][1-4]", value):
+        return int(value[1]) * (-1 if value[0] == "a" else 1)
+    return value
+
+
 class JudgementForm(Judgement):
     """The desk's form: the same, with the key that makes sending it twice harmless."""
 
+    answer: Annotated[Answer, BeforeValidator(_from_scale)] = Field(validation_alias="choice")
     idempotency_key: Key = ""
+    guideline_number: str = Field("", description="The guidelines that stand beside the task, as the page got them.")
 
 
 class Revision(Judgement):
@@ -78,8 +89,8 @@ class Revision(Judgement):
     revision: int = Field(ge=1, le=30_000, description="The revision that this edit replaces.")
 
 
-class RevisionForm(Revision):
-    idempotency_key: Key = ""
+class RevisionForm(JudgementForm):
+    revision: int = Field(ge=1, le=30_000)
 
 
 class Skip(BaseModel):
@@ -89,6 +100,10 @@ class Skip(BaseModel):
 
     reason: Literal["unclear", "not_my_field", "harmful", "broken", "other"]
     note: Annotated[str, BeforeValidator(_clean), StringConstraints(strip_whitespace=True, max_length=MAX_NOTE)] = ""
+
+
+class SkipForm(Skip):
+    reason: Literal["unclear", "not_my_field", "harmful", "broken", "other"] = Field(validation_alias="skip_reason")
 
 
 assert set(Skip.model_fields["reason"].annotation.__args__) == set(SKIP_REASONS)  # type: ignore[union-attr]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.annotation import queries
 from app.annotation.queries import AssignmentRow
-from app.annotation.schemas import Judgement, Revision, Skip
+from app.annotation.schemas import Judgement, Skip
 from app.database import after_commit
 from app.domain import assignment as rules
 from app.domain.preferences import to_preferences
@@ -295,12 +295,13 @@ def revise_annotation(
     session: Session,
     *,
     row: AssignmentRow,
-    revision: Revision,
+    judgement: Judgement,
+    revision: int,
     idempotency_key: str = "",
     actor_id: int | None,
     now: datetime,
 ) -> Submitted:
-    """Append a revision of an own judgement; counts and standing stay those of the first.
+    """Append to an own judgement the one that replaces `revision`; counts and standing stay those of the first.
 
     A gold answer may be revised like any other, or editing would tell which ones are gold; it is scored by its first.
     Raises Conflict when somebody's other window has revised it meanwhile, Forbidden when the time for edits is over.
@@ -310,14 +311,14 @@ def revise_annotation(
     if not chain:
         raise Conflict("There is no judgement to change yet.", code="not_judged")
     newest, first = chain[0], chain[-1]
-    fingerprint = revision.fingerprint(assignment.public_id)
-    key = idempotency_key or revision_key(assignment, revision.revision)
+    fingerprint = judgement.fingerprint(assignment.public_id)
+    key = idempotency_key or revision_key(assignment, revision)
     for known in chain:
         if known.idempotency_key == key:
             if known.judgement_hash == fingerprint:
                 return Submitted(known, is_repeat=True)
             raise key_reused()
-    if revision.revision != newest.revision:
+    if revision != newest.revision:
         raise Conflict(
             "This judgement was changed in another window meanwhile, and that change was kept. "
             "Open it again from your history.",
@@ -330,7 +331,7 @@ def revise_annotation(
             hours=policy.edit_hours,
             code="edit_window_over",
         )
-    choice, strength = _as_stored(revision, row)
+    choice, strength = _as_stored(judgement, row)
     annotation = queries.insert_annotation(
         session,
         project_id=assignment.project_id,
@@ -339,8 +340,8 @@ def revise_annotation(
         annotator_id=assignment.annotator_id,
         choice=choice,
         strength=strength,
-        rationale=revision.rationale,
-        is_flagged=revision.is_flagged,
+        rationale=judgement.rationale,
+        is_flagged=judgement.is_flagged,
         standing=first.standing,
         overlap_reason=first.overlap_reason,
         is_swapped=assignment.is_swapped,
@@ -349,8 +350,8 @@ def revise_annotation(
         policy_version_id=first.policy_version_id,
         started_at=None,
         submitted_at=now,
-        active_ms=revision.active_ms,
-        idle_ms=revision.idle_ms,
+        active_ms=judgement.active_ms,
+        idle_ms=judgement.idle_ms,
         revision=newest.revision + 1,
         supersedes_id=newest.id,
         idempotency_key=key,

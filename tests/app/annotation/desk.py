@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from app.annotation import queries, service
-from app.annotation.schemas import Judgement, Revision, Skip
+from app.annotation.schemas import Judgement, Skip
 from app.models import Annotation, Assignment, Task
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -51,7 +51,8 @@ class Clerk:
         taken = service.revise_annotation(
             self.session,
             row=self.row(assignment),
-            revision=Revision(answer=answer, revision=revision, **fields),
+            judgement=Judgement(answer=answer, **fields),
+            revision=revision,
             idempotency_key=key,
             actor_id=None,
             now=self.now,
