@@ -1,0 +1,404 @@
+"""Writes the rows of one import, chunk by chunk, and knows what is already there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.domain.preferences import to_preferences
+from app.exchange import queries
+from app.exchange.pairs import Pair, PairVote, pairs_of, problems_of
+from app.exchange.problems import ImportProblem, shorten
+from app.exchange.rows import ImportRow, row_hash
+from app.models import (
+    Annotation,
+    Annotator,
+    AnnotatorKind,
+    GoldAnswer,
+    OverlapReason,
+    Preference,
+    Prompt,
+    Response,
+    Standing,
+    Task,
+    TaskKind,
+    TaskResponse,
+    TaskStatus,
+)
+from app.projects.definitions import AnswerSchema
+
+CHUNK_ROWS = 1000
+CHUNK_CHARACTERS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds in the project now; stands on every task and vote of the import."""
+
+    overlap: int
+    extra_overlap: int
+    schema: AnswerSchema
+    schema_version_id: int
+    policy_version_id: int
+    guideline_version_id: int | None
+
+
+@dataclass(slots=True)
+class ImportCounts:
+    """What an import added, and what it found to be there already."""
+
+    batch_id: int | None = None
+    rows: int = 0
+    prompts: int = 0
+    responses: int = 0
+    tasks: int = 0
+    gold_tasks: int = 0
+    votes: int = 0
+    annotators: int = 0
+    repeated_rows: int = 0
+    repeated_votes: int = 0
+
+    @property
+    def has_added(self) -> bool:
+        return bool(self.prompts or self.votes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A prompt that is there: `id` is None while it waits in the same chunk."""
+
+    id: int | None
+    content_hash: bytes
+    is_of_this_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A task in the database, as votes need it."""
+
+    task_id: int
+    kind: TaskKind
+    first_id: int
+    second_id: int
+
+
+def chunks(rows: Iterable[ImportRow]) -> Iterator[list[ImportRow]]:
+    """Rows in lists that are bounded in number and in characters, so that memory is too."""
+    chunk: list[ImportRow] = []
+    characters = 0
+    for row in rows:
+        chunk.append(row)
+        characters += sum(len(response.text) for response in row.responses)
+        if len(chunk) >= CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def content_key(row: ImportRow) -> bytes:
+    """What makes a row the same one on a second import: its task_id, if it has one, and all that is judged.
+
+    Real data holds the same two texts under several ids, so content alone would merge what its owner keeps apart.
+    """
+    return hashlib.sha256(f"{row.task_id or ''}\n{row_hash(row)}".encode()).digest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _content(row: ImportRow) -> dict[str, Any]:
+    """The prompt as the table keeps it."""
+    if isinstance(row.prompt, str):
+        return {"text": row.prompt}
+    return {"messages": [{"role": message.role, "content": message.content} for message in row.prompt]}
+
+
+class Loader:
+    """Takes chunks of rows; `counts` and `problems` grow as it goes. The caller's transaction decides about all."""
+
+    def __init__(
+        self, session: Session, *, project_id: int, batch_id: int, actor_id: int | None, terms: Terms, seed: int | None
+    ) -> None:
+        self.session = session
+        self.project_id = project_id
+        self.batch_id = batch_id
+        self.actor_id = actor_id
+        self.terms = terms
+        self.now: datetime = queries.database_time(session)
+        self.counts = ImportCounts(batch_id=batch_id)
+        self.problems: list[ImportProblem] = []
+        self._random = random.Random(seed)  # noqa: S311 - a place in the queue is no secret
+        self._annotators: dict[str, int] = {}
+
+    def load(self, chunk: list[ImportRow]) -> None:
+        self.counts.rows += len(chunk)
+        fresh, repeated = self._sort_out(chunk)
+        self._know_annotators(fresh + [row for row, _ in repeated])
+        self._add_votes(repeated)
+        self._add(fresh)
+
+    def _sort_out(self, chunk: list[ImportRow]) -> tuple[list[ImportRow], list[tuple[ImportRow, int]]]:
+        """(rows to add, rows of earlier imports with the id of their prompt); problems are noted on the way."""
+        hashes = [content_key(row) for row in chunk]
+        by_hash: dict[bytes, _Known] = {}
+        by_id: dict[str, _Known] = {}
+        for found in queries.known_prompts(
+            self.session, self.project_id, hashes, [row.task_id for row in chunk if row.task_id is not None]
+        ):
+            known = _Known(found.id, bytes(found.content_hash), found.batch_id == self.batch_id)
+            by_hash[known.content_hash] = known
+            if found.external_id is not None:
+                by_id[found.external_id] = known
+        fresh: list[ImportRow] = []
+        repeated: list[tuple[ImportRow, int]] = []
+        for row, digest in zip(chunk, hashes, strict=True):
+            problems = [*problems_of(row, self.terms.schema)]
+            same_id = by_id.get(row.task_id) if row.task_id is not None else None
+            known_text = same_id or by_hash.get(digest)
+            if known_text is not None:
+                problems += _clashes(row, digest, same_id, known_text)
+            self.problems += problems
+            if problems:
+                continue
+            if known_text is None:
+                fresh.append(row)
+                by_hash[digest] = waiting = _Known(None, digest, is_of_this_file=True)
+                if row.task_id is not None:
+                    by_id[row.task_id] = waiting
+            else:
+                self.counts.repeated_rows += 1
+                if known_text.id is not None and row.votes:
+                    repeated.append((row, known_text.id))
+        return fresh, repeated
+
+    def _know_annotators(self, rows: list[ImportRow]) -> None:
+        """Make sure that every annotator of these rows has an id."""
+        missing = sorted({vote.annotator for row in rows for vote in row.votes} - self._annotators.keys())
+        if not missing:
+            return
+        self._annotators |= queries.imported_annotators(self.session, self.project_id, missing)
+        new = [name for name in missing if name not in self._annotators]
+        ids = queries.next_ids(self.session, Annotator, len(new))
+        self._annotators |= dict(zip(new, ids, strict=True))
+        self.counts.annotators += len(new)
+        queries.copy_rows(
+            self.session,
+            Annotator,
+            ("id", "kind", "pseudonym", "project_id", "external_id"),
+            (
+                (annotator_id, AnnotatorKind.IMPORTED.value, f"imported-{annotator_id:06d}", self.project_id, name)
+                for name, annotator_id in zip(new, ids, strict=True)
+            ),
+        )
+
+    def _add(self, rows: list[ImportRow]) -> None:
+        """Prompts, responses, tasks, known answers and votes of rows that are not there yet."""
+        pairs = [pairs_of(row) for row in rows]
+        prompt_ids = queries.next_ids(self.session, Prompt, len(rows))
+        response_ids = iter(queries.next_ids(self.session, Response, sum(len(row.responses) for row in rows)))
+        task_ids = iter(queries.next_ids(self.session, Task, sum(map(len, pairs))))
+        prompts: list[tuple[Any, ...]] = []
+        responses: list[tuple[Any, ...]] = []
+        tasks: list[tuple[Any, ...]] = []
+        compared: list[tuple[int, int, int]] = []
+        gold: list[tuple[Any, ...]] = []
+        votes: list[tuple[_Place, PairVote]] = []
+        for row, row_pairs, prompt_id in zip(rows, pairs, prompt_ids, strict=True):
+            prompts.append(self._prompt(row, prompt_id))
+            own_ids = [next(response_ids) for _ in row.responses]
+            responses += [
+                (own_ids[i], prompt_id, i, response.text, response.model, _json(response.metadata))
+                for i, response in enumerate(row.responses)
+            ]
+            for pair in row_pairs:
+                kind = TaskKind.REGULAR if pair.gold is None else TaskKind.GOLD
+                place = _Place(next(task_ids), kind, own_ids[pair.first], own_ids[pair.second])
+                tasks.append(self._task(row, pair, place, prompt_id))
+                compared += [(place.task_id, 0, place.first_id), (place.task_id, 1, place.second_id)]
+                if pair.gold is not None:
+                    gold.append((place.task_id, pair.gold.value, pair.explanation, self.actor_id))
+                votes += [(place, vote) for vote in pair.votes]
+        copy = queries.copy_rows
+        copy(self.session, Prompt, _PROMPT, prompts)
+        copy(self.session, Response, ("id", "prompt_id", "position", "text", "model", "meta"), responses)
+        copy(self.session, Task, _TASK, tasks)
+        copy(self.session, TaskResponse, ("task_id", "position", "response_id"), compared)
+        copy(self.session, GoldAnswer, ("task_id", "choice", "explanation", "created_by_id"), gold)
+        self._write_votes(votes)
+        self.counts.prompts += len(prompts)
+        self.counts.responses += len(responses)
+        self.counts.tasks += len(tasks)
+        self.counts.gold_tasks += len(gold)
+
+    def _prompt(self, row: ImportRow, prompt_id: int) -> tuple[Any, ...]:
+        return (
+            prompt_id,
+            self.project_id,
+            self.batch_id,
+            row.task_id,
+            _json(_content(row)),
+            content_key(row),
+            "\n\n".join(message.content for message in row.messages),
+            _json(row.metadata),
+        )
+
+    def _task(self, row: ImportRow, pair: Pair, place: _Place, prompt_id: int) -> tuple[Any, ...]:
+        """A task with its votes counted in; those of a gold task are outside overlap and not counted."""
+        counted = len(pair.votes) if place.kind == TaskKind.REGULAR else 0
+        wanted = self.terms.extra_overlap if counted else self.terms.overlap
+        is_done = place.kind == TaskKind.REGULAR and wanted == 0
+        return (
+            place.task_id,
+            self.project_id,
+            prompt_id,
+            place.kind.value,
+            (TaskStatus.DONE if is_done else TaskStatus.OPEN).value,
+            0,
+            counted + wanted,
+            counted,
+            0,
+            self._random.getrandbits(62),
+            row.domain,
+            row.language,
+            list(row.tags),
+            self.now if is_done else None,
+        )
+
+    def _add_votes(self, rows: list[tuple[ImportRow, int]]) -> None:
+        """Votes of rows whose prompt an earlier import brought: those that are new are added and counted."""
+        if not rows:
+            return
+        places = {
+            (found.prompt_id, found.first, found.second): _Place(
+                found.task_id, found.kind, found.first_id, found.second_id
+            )
+            for found in queries.tasks_of_prompts(self.session, [prompt_id for _, prompt_id in rows])
+        }
+        given = {
+            (found.task_id, found.external_id): (found.choice, found.strength)
+            for found in queries.imported_votes(self.session, [place.task_id for place in places.values()])
+        }
+        new: list[tuple[_Place, PairVote]] = []
+        for row, prompt_id in rows:
+            for pair in pairs_of(row):
+                place = places[prompt_id, pair.first, pair.second]
+                for vote in pair.votes:
+                    before = given.get((place.task_id, vote.annotator))
+                    if before is None:
+                        given[place.task_id, vote.annotator] = (vote.choice, vote.strength)
+                        new.append((place, vote))
+                    elif before == (vote.choice, vote.strength):
+                        self.counts.repeated_votes += 1
+                    else:
+                        said = {"annotator": shorten(vote.annotator)}
+                        self.problems.append(ImportProblem(row.row, "votes", "vote_changed", said))
+        counted = Counter(place.task_id for place, _ in new if place.kind == TaskKind.REGULAR)
+        if counted:
+            queries.count_more(self.session, counted)
+        self._write_votes(new)
+
+    def _write_votes(self, votes: list[tuple[_Place, PairVote]]) -> None:
+        ids = queries.next_ids(self.session, Annotation, len(votes))
+        terms = self.terms
+        versions = (terms.guideline_version_id, terms.schema_version_id, terms.policy_version_id)
+        annotations = (
+            (
+                annotation_id,
+                self.project_id,
+                place.task_id,
+                self._annotators[vote.annotator],
+                vote.choice.value,
+                vote.strength,
+                vote.rationale,
+                False,
+                (Standing.COUNTED if place.kind == TaskKind.REGULAR else Standing.GOLD).value,
+                OverlapReason.IMPORTED.value,
+                *versions,
+                vote.submitted_at or self.now,
+                vote.milliseconds,
+                1,
+            )
+            for annotation_id, (place, vote) in zip(ids, votes, strict=True)
+        )
+        queries.copy_rows(self.session, Annotation, _ANNOTATION, annotations)
+        queries.copy_rows(self.session, Preference, _PREFERENCE, map(_preference, ids, votes))
+        self.counts.votes += len(votes)
+
+
+def _preference(annotation_id: int, said: tuple[_Place, PairVote]) -> tuple[Any, ...]:
+    place, vote = said
+    canonical = to_preferences(vote.choice.value, vote.strength, place.first_id, place.second_id)
+    return (
+        annotation_id,
+        canonical.low_response_id,
+        canonical.high_response_id,
+        canonical.signed_strength,
+        canonical.is_both_bad,
+        "overall",
+    )
+
+
+def _clashes(row: ImportRow, digest: bytes, same_id: _Known | None, known: _Known) -> list[ImportProblem]:
+    """Why a row whose id or text is there already cannot be passed over as a repetition."""
+    if same_id is not None and same_id.is_of_this_file:
+        return [ImportProblem(row.row, "task_id", "task_id_again", {"task_id": shorten(row.task_id)})]
+    if same_id is not None and same_id.content_hash != digest:
+        return [ImportProblem(row.row, "task_id", "task_id_other_text", {"task_id": shorten(row.task_id)})]
+    if known.is_of_this_file and row.votes:
+        return [ImportProblem(row.row, "votes", "votes_apart")]
+    return []
+
+
+_PROMPT = ("id", "project_id", "batch_id", "external_id", "content", "content_hash", "search_text", "meta")
+_TASK = (
+    "id",
+    "project_id",
+    "prompt_id",
+    "kind",
+    "status",
+    "priority",
+    "n_target",
+    "n_counted",
+    "n_leased",
+    "queue_key",
+    "domain",
+    "language",
+    "tags",
+    "done_at",
+)
+_ANNOTATION = (
+    "id",
+    "project_id",
+    "task_id",
+    "annotator_id",
+    "choice",
+    "strength",
+    "rationale",
+    "is_flagged",
+    "standing",
+    "overlap_reason",
+    "guideline_version_id",
+    "schema_version_id",
+    "policy_version_id",
+    "submitted_at",
+    "active_ms",
+    "revision",
+)
+_PREFERENCE = (
+    "annotation_id",
+    "low_response_id",
+    "high_response_id",
+    "signed_strength",
+    "is_both_bad",
+    "criterion",
+)
