@@ -224,9 +224,7 @@ def end_session(session: Session, user_id: int, sign_in_id: int) -> bool:
     """End one of the person's own sign-ins; False when there is no such open one."""
     statement = (
         sa.update(SignInSession)
-        .where(
-            SignInSession.id == sign_in_id, SignInSession.user_id == user_id, SignInSession.ended_at.is_(None)
-        )
+        .where(SignInSession.id == sign_in_id, SignInSession.user_id == user_id, SignInSession.ended_at.is_(None))
         .values(ended_at=sa.func.now())
         .returning(SignInSession.id)
     )
