@@ -241,7 +241,7 @@ def people_numbers(session: Session, project_id: int) -> PeopleNumbers:
     row = session.execute(
         sa.select(*counts, invited).where(Membership.project_id == project_id, Membership.ended_at.is_(None))
     ).one()
-    return PeopleNumbers(*row)
+    return PeopleNumbers(row[0], row[1], row[2], row[3])
 
 
 def active_jobs(session: Session, project_id: int) -> list[Job]:

@@ -16,7 +16,7 @@ from app.projects.comparison import compare
 from app.projects.navigation import studio_nav
 from app.projects.schemas import DraftForm
 from app.web import markdown
-from app.web.forms import FormFields, parse_form
+from app.web.forms import Errors, FormFields, parse_form
 from app.web.htmx import redirect
 from app.web.i18n import gettext as _
 from app.web.render import render
@@ -125,7 +125,7 @@ def publish(request: Request, session: DbSession, access: ProjectAdmin, fields: 
 
 @router.post("/projects/{project_id}/guidelines/discard")
 def discard_draft(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
-    if fields.get("confirm") != "yes":
+    if not fields.get("confirm"):
         raise Conflict("Tick the box to say that the draft may be thrown away; it was kept.", code="not_confirmed")
     service.discard_draft(session, viewer_id=access.viewer.id, project_id=access.project.id)
     return redirect(request, f"/projects/{access.project.id}/guidelines")
@@ -160,7 +160,7 @@ def _editor(
         "draft": draft,
         "published": published,
         "seen_at": str(typed.get("seen_at", "")) if draft is None else draft.updated_at.isoformat(),
-        "errors": errors or {},
+        "errors": Errors(errors or {}),
         "conflict": conflict,
         "theirs": theirs,
         "their_changes": compare(theirs.body, body) if theirs is not None else [],

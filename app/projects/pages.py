@@ -15,7 +15,7 @@ from app.projects.definitions import AnswerSchema, Policy
 from app.projects.languages import language_choices
 from app.projects.navigation import studio_nav
 from app.projects.schemas import ChoicesForm, NewProjectForm, ProjectDetails, WorkForm, timezones
-from app.web.forms import FormFields, parse_form
+from app.web.forms import Errors, FormFields, parse_form
 from app.web.htmx import redirect
 from app.web.i18n import gettext as _
 from app.web.render import render
@@ -32,7 +32,12 @@ def new_project(request: Request, _viewer: InstanceAdmin) -> Response:
 
 
 def _new_project(request: Request, values: dict[str, Any], errors: dict[str, str]) -> Response:
-    context = {"values": values, "errors": errors, "timezones": timezones(), "languages": language_choices()}
+    context = {
+        "values": values,
+        "errors": Errors(errors),
+        "timezones": [(name, name) for name in timezones()],
+        "languages": language_choices(),
+    }
     return render(request, "projects/new.html", context, status=422 if errors else 200)
 
 
@@ -77,11 +82,11 @@ def _settings(
         "nav": studio_nav(access, "settings"),
         "project": access.project,
         "values": stored | (values or {}),
-        "errors": errors or {},
+        "errors": Errors(errors or {}),
         "policy_version": policy,
         "schema_version": schema,
-        "timezones": timezones(),
-        "languages": language_choices(),
+        "timezones": _choices([(name, name) for name in timezones()], access.project.timezone),
+        "languages": _choices(language_choices(), access.project.language),
         "saved": request.query_params.get("saved", ""),
     }
     return render(request, "projects/settings.html", context, status=422 if errors else 200)
@@ -119,6 +124,11 @@ def change_work(request: Request, session: DbSession, access: ProjectAdmin, fiel
     return redirect(request, f"/projects/{access.project.id}/settings?saved=work#work")
 
 
+def _choices(known: list[tuple[str, str]], value: str) -> list[tuple[str, str]]:
+    """The list with the stored value in it, which may have come through the API."""
+    return known if any(value == code for code, _label in known) else [(value, value), *known]
+
+
 def _typed(form: type[Any], fields: dict[str, Any]) -> dict[str, Any]:
     """The form's fields as the person left them: an absent box is not ticked, an absent text is empty."""
     return {name: fields.get(name, "") for name in form.model_fields}
@@ -138,7 +148,7 @@ def resume(request: Request, session: DbSession, access: ProjectAdmin) -> Respon
 
 @router.post("/projects/{project_id}/archive")
 def archive(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
-    if fields.get("confirm") != "yes":
+    if not fields.get("confirm"):
         return _settings(
             request,
             session,

@@ -61,7 +61,7 @@ def create_project(
     if viewer_id is not None:
         session.add(Membership(project_id=project.id, user_id=viewer_id, role=Role.ADMIN))
     audit.record(
-        session, "project.created", actor_id=viewer_id, project_id=project.id, target=project, is_sample=is_sample
+        session, "project.create", actor_id=viewer_id, project_id=project.id, target=project, is_sample=is_sample
     )
     if guidelines.strip():
         written = save_draft(session, viewer_id=viewer_id, project_id=project.id, body=guidelines, seen_at=None)
@@ -82,7 +82,7 @@ def update_details(
             setattr(project, field, value)
         audit.record(
             session,
-            "project.details_changed",
+            "project.change",
             actor_id=viewer_id,
             project_id=project_id,
             target=project,
@@ -112,7 +112,7 @@ def change_policy(session: Session, *, viewer_id: int, project_id: int, policy: 
     detail: dict[str, object] = {"number": version.number, **_differences(newest.definition, body)}
     if newest.definition.get("overlap") != policy.overlap:
         detail["tasks_changed"] = queries.apply_overlap(session, project_id, policy.overlap)
-    audit.record(session, "policy.changed", actor_id=viewer_id, project_id=project_id, target=version, **detail)
+    audit.record(session, "policy.change", actor_id=viewer_id, project_id=project_id, target=version, **detail)
     return version.id, policy
 
 
@@ -136,7 +136,7 @@ def change_schema(
     session.flush()
     audit.record(
         session,
-        "schema.changed",
+        "schema.change",
         actor_id=viewer_id,
         project_id=project_id,
         target=version,
@@ -154,18 +154,18 @@ def _differences(before: dict[str, object], after: dict[str, object]) -> dict[st
 def pause(session: Session, *, viewer_id: int, project_id: int) -> Project:
     """No new work is handed out; what is on desks may be finished. Pausing twice is the same as once."""
     project = _writable(session, project_id)
-    return _enter(session, project, ProjectStatus.PAUSED, "project.paused", viewer_id)
+    return _enter(session, project, ProjectStatus.PAUSED, "project.pause", viewer_id)
 
 
 def resume(session: Session, *, viewer_id: int, project_id: int) -> Project:
     project = _writable(session, project_id)
-    return _enter(session, project, ProjectStatus.ACTIVE, "project.resumed", viewer_id)
+    return _enter(session, project, ProjectStatus.ACTIVE, "project.resume", viewer_id)
 
 
 def archive(session: Session, *, viewer_id: int, project_id: int) -> Project:
     """The project becomes read-only and leaves the lists; nothing is deleted."""
     project = _locked(session, project_id)
-    return _enter(session, project, ProjectStatus.ARCHIVED, "project.archived", viewer_id)
+    return _enter(session, project, ProjectStatus.ARCHIVED, "project.archive", viewer_id)
 
 
 def restore(session: Session, *, viewer_id: int, project_id: int) -> Project:
@@ -173,7 +173,7 @@ def restore(session: Session, *, viewer_id: int, project_id: int) -> Project:
     project = _locked(session, project_id)
     if project.status != ProjectStatus.ARCHIVED:
         raise Conflict("This project is not archived; there is nothing to restore.", code="not_archived")
-    return _enter(session, project, ProjectStatus.PAUSED, "project.restored", viewer_id)
+    return _enter(session, project, ProjectStatus.PAUSED, "project.restore", viewer_id)
 
 
 def _enter(session: Session, project: Project, status: ProjectStatus, action: str, viewer_id: int) -> Project:
@@ -219,7 +219,7 @@ def save_draft(
             )
         queries.start_draft(session, project_id, body=body, content_hash=digest)
         made = _existing_draft(session, project_id)
-        audit.record(session, "guideline.draft_started", actor_id=viewer_id, project_id=project_id, target=made)
+        audit.record(session, "guideline.start_draft", actor_id=viewer_id, project_id=project_id, target=made)
         return made
     if found.body == body:
         return found
@@ -246,7 +246,7 @@ def discard_draft(session: Session, *, viewer_id: int, project_id: int) -> None:
     found = queries.lock_draft(session, project_id)
     if found is None:
         return
-    audit.record(session, "guideline.draft_discarded", actor_id=viewer_id, project_id=project_id, target=found)
+    audit.record(session, "guideline.discard_draft", actor_id=viewer_id, project_id=project_id, target=found)
     session.delete(found)
     session.flush()
 
@@ -283,7 +283,7 @@ def publish_guideline(
     session.flush()
     audit.record(
         session,
-        "guideline.published",
+        "guideline.publish",
         actor_id=viewer_id,
         project_id=project_id,
         target=found,

@@ -14,6 +14,13 @@ FormFields = Annotated[dict[str, Any], Depends(posted_fields)]
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
+class Errors(dict[str, str]):
+    """Sentences by field name; a field without one gives an empty text, so that templates may ask for any."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 def storable(text: str) -> str:
     """One kind of line end; refuses the one character that Postgres cannot keep in a text."""
     if "\x00" in text:

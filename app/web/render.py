@@ -71,6 +71,8 @@ def render(
     loaded = environment().get_template(template)
     if block is not None and wants_partial(request):
         rendered = loaded.new_context(values)
+        # A template's own imports and sets stand at its top and run before its first output; blocks use them.
+        next(loaded.root_render_func(rendered), None)
         body = "".join(loaded.blocks[block](rendered))
     else:
         body = loaded.render(values)

@@ -67,7 +67,7 @@ def test_a_new_project_has_first_versions_and_its_creator_as_admin(db, admin, pr
     assert queries.current_guideline(db, project.id) is None
     role = db.scalar(sa.select(Membership.role).where(Membership.project_id == project.id))
     assert role == Role.ADMIN
-    assert actions(db, project) == ["project.created"]
+    assert actions(db, project) == ["project.create"]
 
 
 def test_guidelines_given_at_creation_are_version_one(db, admin):
@@ -93,7 +93,7 @@ def test_details_change_and_the_trail_keeps_both_states(db, admin, project):
         timezone=project.timezone,
     )
     assert (project.name, project.language) == ("Harmlessness", "de")
-    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "project.details_changed")).one()
+    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "project.change")).one()
     assert event.detail["before"] == {"name": "Helpfulness", "language": "en"}
     assert event.detail["after"] == {"name": "Harmlessness", "language": "de"}
 
@@ -101,7 +101,7 @@ def test_details_change_and_the_trail_keeps_both_states(db, admin, project):
 def test_details_that_say_the_same_leave_no_trace(db, admin, project):
     same = {name: getattr(project, name) for name in ("name", "question", "language", "timezone")}
     service.update_details(db, viewer_id=admin.id, project_id=project.id, **same)
-    assert actions(db, project) == ["project.created"]
+    assert actions(db, project) == ["project.create"]
 
 
 def test_a_policy_that_says_the_same_makes_no_version(db, admin, project):
@@ -116,7 +116,7 @@ def test_a_new_policy_is_appended_and_holds(db, admin, project):
     assert queries.current_policy(db, project.id) == (version_id, wanted)
     numbers = db.scalars(sa.select(PolicyVersion.number).where(PolicyVersion.project_id == project.id))
     assert sorted(numbers) == [1, 2]
-    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "policy.changed")).one()
+    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "policy.change")).one()
     assert event.detail == {"number": 2, "before": {"lease_minutes": 30}, "after": {"lease_minutes": 10}}
 
 
@@ -176,7 +176,7 @@ def test_overlap_never_touches_gold_other_projects_or_the_state_of_archived_task
     assert (gold.n_target, gold.status) == (1, TaskStatus.OPEN)
     assert elsewhere.n_target == 2
     assert (archived.n_target, archived.status) == (4, TaskStatus.ARCHIVED)
-    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "policy.changed")).one()
+    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "policy.change")).one()
     assert event.detail["tasks_changed"] == 1
 
 
@@ -194,7 +194,7 @@ def test_pause_and_resume_are_flags_that_may_be_set_twice(db, admin, project):
         (service.resume, ProjectStatus.ACTIVE),
     ):
         assert verb(db, viewer_id=admin.id, project_id=project.id).status == status
-    assert actions(db, project) == ["project.created", "project.paused", "project.resumed"]
+    assert actions(db, project) == ["project.create", "project.pause", "project.resume"]
 
 
 def test_an_archived_project_refuses_every_change_until_it_is_restored(db, admin, project):
@@ -334,7 +334,7 @@ def test_a_draft_can_be_thrown_away_and_the_versions_stay(db, admin, project):
         service.discard_draft(db, viewer_id=admin.id, project_id=project.id)
     assert queries.draft(db, project.id) is None
     assert queries.current_guideline(db, project.id).body == "one"
-    assert actions(db, project).count("guideline.draft_discarded") == 1
+    assert actions(db, project).count("guideline.discard_draft") == 1
 
 
 def test_lists_show_a_persons_projects_with_their_role(db, make):

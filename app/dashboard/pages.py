@@ -1,0 +1,67 @@
+"""Pages that look over several slices: home, the list of projects, a project's overview."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from app.accounts.access import CurrentViewer
+from app.dashboard import service
+from app.models import Role
+from app.projects.access import ProjectMember
+from app.projects.navigation import studio_nav
+from app.web.htmx import redirect
+from app.web.render import render
+from app.web.request import DbSession
+
+router = APIRouter()
+Cursor = Annotated[int | None, Query(ge=1, lt=2**63)]
+
+
+@router.get("/")
+def home(request: Request, session: DbSession, viewer: CurrentViewer) -> Response:
+    """What waits for the person, and the projects they are in."""
+    page = service.project_cards(session, viewer)
+    return render(
+        request,
+        "dashboard/home.html",
+        {
+            "cards": page.cards,
+            "next_cursor": page.next_cursor,
+            "has_sample": any(card.project.is_sample for card in page.cards),
+            "is_staff": viewer.is_instance_admin or any(card.role != Role.ANNOTATOR for card in page.cards),
+        },
+    )
+
+
+@router.get("/projects")
+def list_projects(
+    request: Request, session: DbSession, viewer: CurrentViewer, cursor: Cursor = None, archived: bool = False
+) -> Response:
+    """All projects of the person, the archived ones on a list of their own."""
+    page = service.project_cards(session, viewer, before=cursor, is_archived=archived)
+    return render(
+        request,
+        "dashboard/projects.html",
+        {"cards": page.cards, "next_cursor": page.next_cursor, "archived": archived, "cursor": cursor},
+    )
+
+
+@router.get("/projects/{project_id}")
+def show_overview(request: Request, session: DbSession, access: ProjectMember) -> Response:
+    """The project at a glance for reviewers and admins; annotators go to the desk."""
+    project = access.project
+    if not access.may(Role.REVIEWER):
+        return redirect(request, f"/projects/{project.id}/judge")
+    return render(
+        request,
+        "dashboard/overview.html",
+        {
+            "nav": studio_nav(access, "overview"),
+            "project": project,
+            "overview": service.overview(session, project),
+            "is_admin": access.may(Role.ADMIN),
+        },
+    )
