@@ -14,6 +14,8 @@ class AppError(Exception):
 
     status = 500
     code = "error"
+    details: dict[str, Any] | None = None
+    """What belongs below the sentence, as JSON: a failed job keeps it as its result."""
 
     def __init__(self, message: str, *, code: str | None = None, field: str | None = None, **parameters: Any) -> None:
         self.message = message

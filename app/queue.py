@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 WAKE_UP_TASK = "accord.run_job"
 MAX_FAILURES = 3
+SWEEP_LIMIT = 100
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -56,6 +57,10 @@ class LostLease(Exception):
 
 class Cancelled(Exception):
     """A person asked for the job to be cancelled."""
+
+
+class HandedBack(Exception):
+    """The worker was told to stop; the job goes back to the queue with no attempt spent."""
 
 
 @lru_cache
@@ -265,7 +270,11 @@ def _end(session: Session, row: JobRow, state: JobState, error: str | None) -> N
 
 
 def sweep(older_than: float = 3.0) -> int:
-    """Send wake-ups again for jobs that have waited longer than `older_than` seconds."""
+    """Send wake-ups again for jobs that have waited longer than `older_than` seconds; returns how many were sent.
+
+    Where the broker still holds a message for each waiting job, nothing was lost: the workers are busy, and more
+    messages every few seconds would only pile up.
+    """
     with unit_of_work() as session:
         rows = session.execute(
             sa.select(JobRow.id, JobRow.queue)
@@ -274,11 +283,30 @@ def sweep(older_than: float = 3.0) -> int:
                 JobRow.available_at <= sa.func.now() - timedelta(seconds=older_than),
             )
             .order_by(JobRow.id)
-            .limit(100)
+            .limit(SWEEP_LIMIT)
         ).all()
+    waiting: dict[str, list[int]] = {}
     for row in rows:
-        wake_up(row.id, row.queue)
-    return len(rows)
+        waiting.setdefault(row.queue, []).append(row.id)
+    sent = 0
+    try:
+        for queue, job_ids in waiting.items():
+            if messages_in(queue) < len(job_ids):
+                for job_id in job_ids:
+                    broker().send_task(WAKE_UP_TASK, args=[job_id], queue=queue)
+                    sent += 1
+    except Exception as error:  # noqa: BLE001 - any transport failure is the same: the next sweep tries again
+        log.warning("sweep_not_sent", error=str(error))
+    return sent
+
+
+def messages_in(queue: str) -> int:
+    """How many messages the broker holds for a queue; one that is empty it does not know."""
+    with broker().connection_for_write() as connection:
+        try:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+        except connection.channel_errors:
+            return 0
 
 
 def retry_later(job_id: int, attempt: int, error: str) -> None:
@@ -318,6 +346,14 @@ class Reporter:
     def fence(self, session: Session) -> None:
         """Call in the transaction that writes the work's outcome, so that a zombie's commit is refused."""
         fence(session, self.job_id, self.attempt)
+
+
+def jobs_of_project(session: Session, project_id: int, *, before: int | None = None, limit: int = 50) -> list[JobRow]:
+    """A project's jobs, newest first; `before` is the id that the last page ended with."""
+    statement = sa.select(JobRow).where(JobRow.project_id == project_id).order_by(JobRow.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(JobRow.id < before)
+    return list(session.scalars(statement))
 
 
 def snapshot(row: JobRow) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import beat_init, setup_logging, worker_process_init, worker_shutting_down
 
 from app.database import engine
 from app.queue import broker
 from app.web.observability import configure_logging
-from workers import schedule
+from workers import schedule, shutdown
 
 app = broker()
 app.conf.update(
@@ -29,6 +29,17 @@ def _log_as_the_web_does(**_given: Any) -> None:
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def _own_connections(**_given: Any) -> None:
-    """A forked child must not share the parent's sockets."""
+def _begin_child(**_given: Any) -> None:
+    """A forked child must not share the parent's sockets, nor outlive it."""
+    shutdown.die_with_parent()
     engine().dispose(close=False)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _put_work_down(**_given: Any) -> None:
+    shutdown.ask()
+
+
+@beat_init.connect  # type: ignore[untyped-decorator]
+def _sweep_beside_the_ticks(**_given: Any) -> None:
+    schedule.start_sweeping()

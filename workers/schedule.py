@@ -1,16 +1,38 @@
-"""What beat sends and when. Each tick is harmless when it comes twice, since the rows decide."""
+"""What beat does and when. Each tick is harmless when it comes twice, since the rows decide.
+
+The sweep runs in beat's own process: as a task it would wait behind the very jobs whose workers it watches.
+"""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
+
+import structlog
 
 from app.config import settings
 
+log = structlog.get_logger(__name__)
+
 SCHEDULE: dict[str, dict[str, Any]] = {
-    "sweep": {
-        "task": "accord.sweep",
-        "schedule": settings().sweep_seconds,
-        "options": {"queue": "default", "expires": settings().sweep_seconds * 2},
-    },
     "purge": {"task": "accord.purge", "schedule": 3600.0, "options": {"queue": "default", "expires": 3600}},
 }
+
+
+def start_sweeping() -> threading.Thread:
+    """Sweep every few seconds in a thread that ends with the process."""
+    thread = threading.Thread(target=_sweep_forever, name="sweep", daemon=True)
+    thread.start()
+    return thread
+
+
+def _sweep_forever() -> None:
+    from workers.tasks.periodic import sweep
+
+    pause = threading.Event()
+    while True:
+        try:
+            sweep()
+        except Exception as error:  # noqa: BLE001 - a database that is away comes back; the sweep must be there then
+            log.warning("sweep_failed", error=str(error))
+        pause.wait(settings().sweep_seconds)

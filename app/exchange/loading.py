@@ -1,4 +1,4 @@
-"""Writes the rows of one import, chunk by chunk, and knows what is already there."""
+"""Takes the rows of one import, chunk by chunk, knows what is already there, and writes or rehearses the rest."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from app.database import Base
 from app.domain.preferences import to_preferences
 from app.exchange import queries
 from app.exchange.pairs import Pair, PairVote, pairs_of, problems_of
@@ -72,15 +73,6 @@ class ImportCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A prompt that is there: `id` is None while it waits in the same chunk."""
-
-    id: int | None
-    content_hash: bytes
-    is_of_this_file: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Place:
     """A task in the database, as votes need it."""
 
@@ -90,13 +82,39 @@ class _Place:
     second_id: int
 
 
-def chunks(rows: Iterable[ImportRow]) -> Iterator[list[ImportRow]]:
-    """Rows in lists that are bounded in number and in characters, so that memory is too."""
-    chunk: list[ImportRow] = []
+class Writes(Protocol):
+    """The statements that change something; app.exchange.queries has them."""
+
+    def next_ids(self, session: Session, model: type[Base], count: int) -> list[int]: ...
+
+    def copy_rows(
+        self, session: Session, model: type[Base], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> None: ...
+
+    def count_more(self, session: Session, votes: dict[int, int]) -> None: ...
+
+
+class Rehearsal:
+    """Writes nothing, so that a preview goes the very way of the import, with the same counts and problems."""
+
+    def next_ids(self, session: Session, model: type[Base], count: int) -> list[int]:  # noqa: ARG002
+        return list(range(1, count + 1))
+
+    def copy_rows(self, *_given: Any) -> None:
+        pass
+
+    def count_more(self, *_given: Any) -> None:
+        pass
+
+
+def chunks(items: Iterable[ImportRow | ImportProblem]) -> Iterator[list[ImportRow | ImportProblem]]:
+    """Items in lists that are bounded in number and in characters, so that memory is too."""
+    chunk: list[ImportRow | ImportProblem] = []
     characters = 0
-    for row in rows:
-        chunk.append(row)
-        characters += sum(len(response.text) for response in row.responses)
+    for item in items:
+        chunk.append(item)
+        if isinstance(item, ImportRow):
+            characters += sum(len(response.text) for response in item.responses)
         if len(chunk) >= CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
@@ -127,58 +145,70 @@ class Loader:
     """Takes chunks of rows; `counts` and `problems` grow as it goes. The caller's transaction decides about all."""
 
     def __init__(
-        self, session: Session, *, project_id: int, batch_id: int, actor_id: int | None, terms: Terms, seed: int | None
+        self,
+        session: Session,
+        *,
+        project_id: int,
+        batch_id: int | None,
+        actor_id: int | None,
+        terms: Terms,
+        writes: Writes = queries,
+        seed: int | None = None,
     ) -> None:
         self.session = session
         self.project_id = project_id
         self.batch_id = batch_id
         self.actor_id = actor_id
         self.terms = terms
+        self.writes = writes
         self.now: datetime = queries.database_time(session)
         self.counts = ImportCounts(batch_id=batch_id)
         self.problems: list[ImportProblem] = []
         self._random = random.Random(seed)  # noqa: S311 - a place in the queue is no secret
         self._annotators: dict[str, int] = {}
+        self._own_keys: set[bytes] = set()
 
-    def load(self, chunk: list[ImportRow]) -> None:
-        self.counts.rows += len(chunk)
-        fresh, repeated = self._sort_out(chunk)
+    def load(self, chunk: list[ImportRow | ImportProblem]) -> None:
+        self.problems += [item for item in chunk if isinstance(item, ImportProblem)]
+        rows = [item for item in chunk if isinstance(item, ImportRow)]
+        self.counts.rows += len(rows)
+        fresh, repeated = self._sort_out(rows)
         self._know_annotators(fresh + [row for row, _ in repeated])
         self._add_votes(repeated)
         self._add(fresh)
 
-    def _sort_out(self, chunk: list[ImportRow]) -> tuple[list[ImportRow], list[tuple[ImportRow, int]]]:
+    def _sort_out(self, rows: list[ImportRow]) -> tuple[list[ImportRow], list[tuple[ImportRow, int]]]:
         """(rows to add, rows of earlier imports with the id of their prompt); problems are noted on the way."""
-        hashes = [content_key(row) for row in chunk]
-        by_hash: dict[bytes, _Known] = {}
-        by_id: dict[str, _Known] = {}
-        for found in queries.known_prompts(
-            self.session, self.project_id, hashes, [row.task_id for row in chunk if row.task_id is not None]
-        ):
-            known = _Known(found.id, bytes(found.content_hash), found.batch_id == self.batch_id)
-            by_hash[known.content_hash] = known
-            if found.external_id is not None:
-                by_id[found.external_id] = known
+        keys = [content_key(row) for row in rows]
+        earlier = queries.known_prompts(
+            self.session, self.project_id, keys, [row.task_id for row in rows if row.task_id is not None]
+        )
+        by_key = {bytes(found.content_hash): found.id for found in earlier}
+        by_task_id = {found.external_id: bytes(found.content_hash) for found in earlier}
         fresh: list[ImportRow] = []
         repeated: list[tuple[ImportRow, int]] = []
-        for row, digest in zip(chunk, hashes, strict=True):
-            problems = [*problems_of(row, self.terms.schema)]
-            same_id = by_id.get(row.task_id) if row.task_id is not None else None
-            known_text = same_id or by_hash.get(digest)
-            if known_text is not None:
-                problems += _clashes(row, digest, same_id, known_text)
+        for row, key in zip(rows, keys, strict=True):
+            problems = list(problems_of(row, self.terms.schema))
+            if row.task_id is not None and by_task_id.get(row.task_id, key) != key:
+                named = {"task_id": shorten(row.task_id)}
+                problems.append(ImportProblem(row.row, "task_id", "task_id_other_text", named))
+            if key in self._own_keys and row.votes:
+                problems.append(ImportProblem(row.row, "votes", "votes_apart"))
             self.problems += problems
             if problems:
                 continue
-            if known_text is None:
+            if key in self._own_keys:
+                self.counts.repeated_rows += 1
+                continue
+            self._own_keys.add(key)
+            if row.task_id is not None:
+                by_task_id[row.task_id] = key
+            prompt_id = by_key.get(key)
+            if prompt_id is None:
                 fresh.append(row)
-                by_hash[digest] = waiting = _Known(None, digest, is_of_this_file=True)
-                if row.task_id is not None:
-                    by_id[row.task_id] = waiting
             else:
                 self.counts.repeated_rows += 1
-                if known_text.id is not None and row.votes:
-                    repeated.append((row, known_text.id))
+                repeated.append((row, prompt_id))
         return fresh, repeated
 
     def _know_annotators(self, rows: list[ImportRow]) -> None:
@@ -188,10 +218,10 @@ class Loader:
             return
         self._annotators |= queries.imported_annotators(self.session, self.project_id, missing)
         new = [name for name in missing if name not in self._annotators]
-        ids = queries.next_ids(self.session, Annotator, len(new))
+        ids = self.writes.next_ids(self.session, Annotator, len(new))
         self._annotators |= dict(zip(new, ids, strict=True))
         self.counts.annotators += len(new)
-        queries.copy_rows(
+        self.writes.copy_rows(
             self.session,
             Annotator,
             ("id", "kind", "pseudonym", "project_id", "external_id"),
@@ -204,9 +234,9 @@ class Loader:
     def _add(self, rows: list[ImportRow]) -> None:
         """Prompts, responses, tasks, known answers and votes of rows that are not there yet."""
         pairs = [pairs_of(row) for row in rows]
-        prompt_ids = queries.next_ids(self.session, Prompt, len(rows))
-        response_ids = iter(queries.next_ids(self.session, Response, sum(len(row.responses) for row in rows)))
-        task_ids = iter(queries.next_ids(self.session, Task, sum(map(len, pairs))))
+        prompt_ids = self.writes.next_ids(self.session, Prompt, len(rows))
+        response_ids = iter(self.writes.next_ids(self.session, Response, sum(len(row.responses) for row in rows)))
+        task_ids = iter(self.writes.next_ids(self.session, Task, sum(map(len, pairs))))
         prompts: list[tuple[Any, ...]] = []
         responses: list[tuple[Any, ...]] = []
         tasks: list[tuple[Any, ...]] = []
@@ -228,7 +258,7 @@ class Loader:
                 if pair.gold is not None:
                     gold.append((place.task_id, pair.gold.value, pair.explanation, self.actor_id))
                 votes += [(place, vote) for vote in pair.votes]
-        copy = queries.copy_rows
+        copy = self.writes.copy_rows
         copy(self.session, Prompt, _PROMPT, prompts)
         copy(self.session, Response, ("id", "prompt_id", "position", "text", "model", "meta"), responses)
         copy(self.session, Task, _TASK, tasks)
@@ -276,6 +306,7 @@ class Loader:
 
     def _add_votes(self, rows: list[tuple[ImportRow, int]]) -> None:
         """Votes of rows whose prompt an earlier import brought: those that are new are added and counted."""
+        rows = [(row, prompt_id) for row, prompt_id in rows if row.votes]
         if not rows:
             return
         places = {
@@ -304,11 +335,11 @@ class Loader:
                         self.problems.append(ImportProblem(row.row, "votes", "vote_changed", said))
         counted = Counter(place.task_id for place, _ in new if place.kind == TaskKind.REGULAR)
         if counted:
-            queries.count_more(self.session, counted)
+            self.writes.count_more(self.session, counted)
         self._write_votes(new)
 
     def _write_votes(self, votes: list[tuple[_Place, PairVote]]) -> None:
-        ids = queries.next_ids(self.session, Annotation, len(votes))
+        ids = self.writes.next_ids(self.session, Annotation, len(votes))
         terms = self.terms
         versions = (terms.guideline_version_id, terms.schema_version_id, terms.policy_version_id)
         annotations = (
@@ -330,8 +361,8 @@ class Loader:
             )
             for annotation_id, (place, vote) in zip(ids, votes, strict=True)
         )
-        queries.copy_rows(self.session, Annotation, _ANNOTATION, annotations)
-        queries.copy_rows(self.session, Preference, _PREFERENCE, map(_preference, ids, votes))
+        self.writes.copy_rows(self.session, Annotation, _ANNOTATION, annotations)
+        self.writes.copy_rows(self.session, Preference, _PREFERENCE, map(_preference, ids, votes))
         self.counts.votes += len(votes)
 
 
@@ -346,17 +377,6 @@ def _preference(annotation_id: int, said: tuple[_Place, PairVote]) -> tuple[Any,
         canonical.is_both_bad,
         "overall",
     )
-
-
-def _clashes(row: ImportRow, digest: bytes, same_id: _Known | None, known: _Known) -> list[ImportProblem]:
-    """Why a row whose id or text is there already cannot be passed over as a repetition."""
-    if same_id is not None and same_id.is_of_this_file:
-        return [ImportProblem(row.row, "task_id", "task_id_again", {"task_id": shorten(row.task_id)})]
-    if same_id is not None and same_id.content_hash != digest:
-        return [ImportProblem(row.row, "task_id", "task_id_other_text", {"task_id": shorten(row.task_id)})]
-    if known.is_of_this_file and row.votes:
-        return [ImportProblem(row.row, "votes", "votes_apart")]
-    return []
 
 
 _PROMPT = ("id", "project_id", "batch_id", "external_id", "content", "content_hash", "search_text", "meta")

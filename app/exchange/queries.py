@@ -17,7 +17,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.database import Base
-from app.models import Annotation, Annotator, AnnotatorKind, ImportBatch, Project, Prompt, Task, TaskResponse
+from app.models import (
+    Annotation,
+    Annotator,
+    AnnotatorKind,
+    ImportBatch,
+    Project,
+    Prompt,
+    Response,
+    Task,
+    TaskResponse,
+)
 
 IMPORT_LOCK = 4_201_001
 
@@ -27,10 +37,12 @@ def try_lock_imports(session: Session, project_id: int) -> bool:
     return bool(session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(IMPORT_LOCK, project_id))))
 
 
-def allow_long_statements(session: Session) -> None:
-    """The limits that protect the web from slow statements would end a large import."""
-    session.execute(sa.text("set local statement_timeout = '30min'"))
-    session.execute(sa.text("set local idle_in_transaction_session_timeout = '30min'"))
+def limit_silence(session: Session, seconds: float) -> None:
+    """Postgres ends this transaction when its owner says nothing for so long.
+
+    A worker that was stopped in the middle holds the lock on imports; its successor starts after the same span.
+    """
+    session.execute(sa.text(f"set local idle_in_transaction_session_timeout = '{int(seconds * 1000)}ms'"))
 
 
 def database_time(session: Session) -> datetime:
@@ -53,8 +65,8 @@ def batch_with_hash(session: Session, project_id: int, file_hash: str) -> int | 
 def known_prompts(
     session: Session, project_id: int, hashes: Sequence[bytes], external_ids: Sequence[str]
 ) -> Sequence[Any]:
-    """(id, external_id, content_hash, batch_id) of the project's prompts with any of these hashes or ids."""
-    columns = (Prompt.id, Prompt.external_id, Prompt.content_hash, Prompt.batch_id)
+    """(id, external_id, content_hash) of the project's prompts with any of these hashes or ids."""
+    columns = (Prompt.id, Prompt.external_id, Prompt.content_hash)
     by_hash = sa.select(*columns).where(
         Prompt.project_id == project_id, Prompt.content_hash == sa.any_(sa.cast(list(hashes), ARRAY(sa.LargeBinary)))
     )
@@ -84,8 +96,6 @@ def tasks_of_prompts(session: Session, prompt_ids: Sequence[int]) -> Sequence[An
 
 
 def _place(response_id: sa.ColumnElement[int] | Any) -> sa.ScalarSelect[int]:
-    from app.models import Response
-
     return sa.select(Response.position).where(Response.id == response_id).scalar_subquery()
 
 

@@ -1,0 +1,35 @@
+"""What an import may be told, by form, API and command line; and how its answers look as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.exchange.problems import ImportProblem
+from app.exchange.rows import ReadOptions
+
+
+class ImportOptions(BaseModel):
+    """How a file is read, and how many judgements its tasks ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    overlap: int | None = Field(
+        None, ge=1, le=50, description="Judgements asked for on a task without votes; empty: as the project says."
+    )
+    extra_overlap: int = Field(
+        0, ge=0, le=50, description="Further judgements asked for on a task that brings votes of its own."
+    )
+    chosen_votes: bool = Field(
+        True, description="Whether a row with chosen and rejected carries one vote for the chosen response."
+    )
+    keep_same: bool = Field(False, description="Whether pairs of two equal responses are kept.")
+
+    def reading(self) -> ReadOptions:
+        return ReadOptions(chosen_votes=self.chosen_votes, keep_same=self.keep_same)
+
+
+def problem_json(problem: ImportProblem) -> dict[str, Any]:
+    """A problem as a job keeps it: place and code for programs, the sentence for people."""
+    return {"row": problem.row, "column": problem.column, "code": problem.code, "sentence": problem.sentence}
