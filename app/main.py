@@ -32,6 +32,9 @@ from app.web.security import CSRF_FIELD, SAFE_METHODS, CsrfFailed, posted_pairs,
 
 log = structlog.get_logger(__name__)
 
+LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes that a request may carry; the routes that take files say so themselves."""
+
 
 class CachedStatic(StaticFiles):
     """Addresses that carry a content hash may be kept for ever."""
@@ -52,6 +55,7 @@ def create_app() -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        max_body_size=LARGEST_BODY,
         middleware=[
             Middleware(RequestContext, on_error=answer_error),
             Middleware(RateLimit, per_minute=config.request_rate),

@@ -13,9 +13,9 @@ from app.projects import pages as projects_pages
 
 def page_routers() -> list[APIRouter]:
     return [
-        dashboard_pages.router,
         projects_pages.router,
         guideline_pages.router,
+        dashboard_pages.router,
     ]
 
 

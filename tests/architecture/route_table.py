@@ -22,6 +22,7 @@ class Who:
 PUBLIC = Who("nobody")
 
 TABLE: dict[tuple[str, str], Who] = {
+    ("GET", "/api/v1/openapi.json"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from app import queue
 from app.models import Role
@@ -61,10 +61,9 @@ def ids_of(make, db, project):
 
 
 def routes(app):
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            for method in sorted(route.methods - {"HEAD"}):
-                yield method, route.path
+    for route in iter_route_contexts(app.routes):
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            yield method, route.path
 
 
 def fill(path, ids):
