@@ -1,14 +1,11 @@
 // What every page gains from JavaScript. Everything here improves something that already works without it.
 
+import { csrfToken } from "./page.js";
+
 const texts = document.getElementById("app-texts")?.dataset ?? {};
 
-export function csrfToken() {
-  const headers = document.body.getAttribute("hx-headers:inherited");
-  return headers ? JSON.parse(headers)["X-CSRF-Token"] : "";
-}
-
 /** Show a passing message. kind: success | info | warning | error; errors stay until they are closed. */
-export function showToast(text, kind = "info") {
+function showToast(text, kind = "info") {
   const region = document.getElementById("toasts");
   const template = document.getElementById("toast-template");
   if (!region || !template || !text) return;

@@ -1,15 +1,14 @@
 // The desk: honest times, a heartbeat for the lease, a kept draft, one send at a time, and a form that survives a lost
 // connection. The server decides everything; this only measures and protects what the person does.
 
-import { csrfToken } from "./app.js";
-import { isTyping } from "./keys.js";
+import { csrfToken, isTyping } from "./page.js";
 
-export const IDLE_AFTER_MS = 30000;
+const IDLE_AFTER_MS = 30000;
 const HEARTBEAT_MS = 60000;
 const ACTIVITY = ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchstart"];
 
 /** Splits the time on one task into active and idle: a pause longer than IDLE_AFTER_MS, or a hidden page, is idle. */
-export class Clock {
+class Clock {
   constructor(now) {
     this.active = 0;
     this.idle = 0;

@@ -1,19 +1,13 @@
 // The desk's keys. A control names its keys in data-key ("4 t 0", "u Ctrl+z", "Shift+ArrowStart"): what the page shows
 // is what the keys do, and the help lists it from the page. Nothing fires while somebody types.
 
-const TYPING = "textarea, select, [contenteditable=''], [contenteditable=true]";
-const NOT_TYPED = new Set(["radio", "checkbox", "button", "submit", "reset", "range", "color", "file", "image"]);
+import { isTyping } from "./page.js";
+
 const IS_RTL = document.documentElement.dir === "rtl";
 const NAMES = { Enter: "↵", Escape: "Esc", ArrowStart: IS_RTL ? "→" : "←", ArrowEnd: IS_RTL ? "←" : "→", Shift: "⇧" };
 
-export function isTyping(element) {
-  if (!element?.matches) return false;
-  if (element.matches(TYPING)) return true;
-  return element.matches("input") && !NOT_TYPED.has(element.type);
-}
-
 /** The event as data-key writes it. Arrows are named by the reading direction, so that they point at the sides. */
-export function nameOf(event, isRtl = IS_RTL) {
+function nameOf(event, isRtl = IS_RTL) {
   let key = event.key;
   const [start, end] = isRtl ? ["ArrowRight", "ArrowLeft"] : ["ArrowLeft", "ArrowRight"];
   if (key === start) key = "ArrowStart";
@@ -39,7 +33,7 @@ function isUsable(element) {
 }
 
 /** The control for a key: those in an open data-key-scope first (the skip menu's digits), then the page's. */
-export function findControl(name) {
+function findControl(name) {
   const all = [...document.querySelectorAll("[data-key]")].filter((element) => keysOf(element).includes(name));
   const usable = all.filter(isUsable);
   return usable.find((element) => element.closest("[data-key-scope]")) ?? usable.find((element) => !element.closest("[data-key-scope]"));
@@ -95,7 +89,7 @@ function keyElement(name) {
 }
 
 /** Fill the help with the keys of the controls that are on the page now. */
-export function listKeys(list) {
+function listKeys(list) {
   const rows = [];
   for (const control of document.querySelectorAll("[data-key]")) {
     const term = document.createElement("dt");
