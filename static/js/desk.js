@@ -1,0 +1,169 @@
+// The desk: honest times, a heartbeat for the lease, a kept draft, one send at a time, and a form that survives a lost
+// connection. The server decides everything; this only measures and protects what the person does.
+
+import { csrfToken, isTyping } from "./page.js";
+
+const IDLE_AFTER_MS = 30000;
+const HEARTBEAT_MS = 60000;
+const ACTIVITY = ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchstart"];
+
+/** Splits the time on one task into active and idle: a pause longer than IDLE_AFTER_MS, or a hidden page, is idle. */
+class Clock {
+  constructor(now) {
+    this.active = 0;
+    this.idle = 0;
+    this.last = now;
+    this.isVisible = true;
+  }
+
+  /** Something happened at `now`: the time since the last thing is active, unless it was too long. */
+  touch(now) {
+    const gap = Math.max(0, now - this.last);
+    if (this.isVisible && gap <= IDLE_AFTER_MS) this.active += gap;
+    else this.idle += gap;
+    this.last = now;
+  }
+
+  setVisible(isVisible, now) {
+    this.touch(now);
+    this.isVisible = isVisible;
+  }
+}
+
+let clock = null;
+let desk = null;
+let beat = null;
+
+function form() {
+  return document.querySelector("[data-judgement]");
+}
+
+function draftKey() {
+  return `accord:draft:${desk?.dataset.draftKey}`;
+}
+
+function writeTimes(target) {
+  clock.touch(performance.now());
+  for (const [name, value] of [["active_ms", clock.active], ["idle_ms", clock.idle]]) {
+    const input = target.elements.namedItem(name);
+    if (input) input.value = String(Math.round(value));
+  }
+}
+
+async function sendHeartbeat() {
+  const url = desk?.dataset.heartbeatUrl;
+  if (!url || document.hidden) return;
+  try {
+    const response = await fetch(url, { method: "POST", headers: { "X-CSRF-Token": csrfToken() }, redirect: "manual" });
+    // Any answer means that the connection stands; what it says about the lease the next send will show.
+    if (response.status < 500) setLost(false);
+  } catch {
+    setLost(true);
+  }
+}
+
+function setLost(isLost) {
+  const notice = desk?.querySelector("[data-connection-lost]");
+  if (notice) notice.hidden = !isLost;
+}
+
+/** Sending: buttons wait, and say so to readers; the form itself stays as it is. */
+function setSending(isSending) {
+  desk?.classList.toggle("is-sending", isSending);
+  desk?.setAttribute("aria-busy", String(isSending));
+  for (const button of desk?.querySelectorAll("[data-send], [data-skip] button") ?? []) {
+    button.setAttribute("aria-disabled", String(isSending));
+  }
+}
+
+function restoreDraft() {
+  const field = desk.querySelector("[data-draft]");
+  const kept = sessionStorage.getItem(draftKey());
+  if (!field || !kept || field.value) return;
+  field.value = kept;
+  field.closest("details").open = true;
+}
+
+function start() {
+  const found = document.querySelector("[data-desk]");
+  if (!found || found === desk) return;
+  desk = found;
+  clock = new Clock(performance.now());
+  restoreDraft();
+  clearInterval(beat);
+  beat = setInterval(sendHeartbeat, HEARTBEAT_MS);
+}
+
+for (const kind of ACTIVITY) {
+  document.addEventListener(kind, () => clock?.touch(performance.now()), { passive: true, capture: true });
+}
+document.addEventListener("visibilitychange", () => {
+  clock?.setVisible(!document.hidden, performance.now());
+  if (!document.hidden) sendHeartbeat();
+});
+window.addEventListener("offline", () => setLost(true));
+window.addEventListener("online", sendHeartbeat);
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches("[data-draft]")) sessionStorage.setItem(draftKey(), event.target.value);
+});
+
+// Bubbling on the document would come after htmx's own listener on the form: capture, so that times are written first.
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (!event.target.matches("[data-judgement], [data-skip]")) return;
+    if (desk.classList.contains("is-sending")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    writeTimes(event.target);
+    setSending(true);
+  },
+  true,
+);
+
+// A page that comes back from the browser's cache must be able to send again.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) setSending(false);
+});
+
+document.addEventListener("htmx:error", (event) => {
+  if (!event.target.closest?.("[data-desk]")) return;
+  setSending(false);
+  setLost(true);
+});
+document.addEventListener("htmx:finally:request", (event) => {
+  if (event.target.closest?.("[data-desk]")) setSending(false);
+});
+document.addEventListener("htmx:response:error", (event) => {
+  if (!event.target.closest?.("[data-desk]")) return;
+  if ((event.detail?.ctx?.response?.status ?? 0) >= 500) setLost(true);
+});
+
+let draftOfLastTask = null;
+document.addEventListener("htmx:before:swap", () => {
+  draftOfLastTask = desk ? draftKey() : null;
+});
+document.addEventListener("htmx:after:swap", () => {
+  const before = desk;
+  start();
+  if (desk === before || !document.contains(desk)) {
+    setSending(false);
+    return;
+  }
+  if (draftOfLastTask && draftOfLastTask !== draftKey()) sessionStorage.removeItem(draftOfLastTask);
+  if (!isTyping(document.activeElement)) desk.focus({ preventScroll: true });
+  if (window.scrollY > 0) window.scrollTo({ top: 0 });
+});
+
+// Enter sends from anywhere but a text field; Ctrl+Enter sends from the rationale too.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("[data-draft]")) {
+    event.preventDefault();
+    form()?.requestSubmit();
+  }
+});
+
+start();
