@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from app.models import Role
-from app.web.forms import storable
+from app.web.forms import StorableText, storable
 from app.web.i18n import available_locales
 
 _EMAIL = re.compile(r"[^@\s\"<>(),;:\\]{1,64}@[^@\s\"<>(),;:\\]+")
@@ -33,7 +33,6 @@ def _locale(text: str) -> str:
     return text
 
 
-StorableText = Annotated[str, AfterValidator(storable)]
 Stripped = StringConstraints(strip_whitespace=True, min_length=1)
 Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254), AfterValidator(_email)]
 Name = Annotated[str, Stripped, StringConstraints(max_length=100), AfterValidator(_one_line)]

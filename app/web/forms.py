@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from app.web.i18n import gettext as _
 from app.web.security import posted_fields
@@ -26,6 +26,9 @@ def storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("The text holds a character (NUL) that cannot be stored. Remove it and send again.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+StorableText = Annotated[str, AfterValidator(storable)]
 
 
 def parse_form(schema: type[Schema], fields: dict[str, Any]) -> tuple[Schema | None, dict[str, str]]:
