@@ -86,6 +86,18 @@ def migrate() -> None:
 
 
 @cli.command()
+def setup_link() -> None:
+    """Print a fresh one-time link that makes the first admin; nothing once there is an admin."""
+    from app.accounts.service import setup
+    from app.database import unit_of_work
+
+    with unit_of_work() as session:
+        url = setup.setup_link(session)
+    if url:
+        print(url)
+
+
+@cli.command()
 def agreement(
     file: Annotated[Path, typer.Argument(help="JSONL or CSV with the columns item, annotator and label.")],
     as_object: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.accounts import pages as accounts_pages
 from app.dashboard import api as dashboard_api
 from app.dashboard import pages as dashboard_pages
 from app.projects import api as projects_api
@@ -13,6 +14,7 @@ from app.projects import pages as projects_pages
 
 def page_routers() -> list[APIRouter]:
     return [
+        accounts_pages.router,
         projects_pages.router,
         guideline_pages.router,
         dashboard_pages.router,

@@ -12,9 +12,9 @@ _UNSAFE = re.compile(r"[\\\x00-\x20\x7f-\x9f]")
 
 
 def local_path(address: object, default: str = "/") -> str:
-    """`address` when it is a path on this site, else `default`.
+    r"""`address` when it is a path on this site, else `default`.
 
-    Browsers read a backslash as a slash and drop tabs and line ends, so that "/\\evil" and "/<tab>/evil" lead away.
+    Browsers read a backslash as a slash and drop tabs and line ends, so that "/\evil" and "/<tab>/evil" lead away.
     """
     text = str(address or "")
     if not text.startswith("/") or text.startswith("//") or _UNSAFE.search(text) or len(text) > 2000:

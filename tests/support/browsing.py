@@ -16,6 +16,7 @@ from app.web.security import CSRF_HEADER, session_cookie_name, visit_cookie_name
 from tests.support.factories import Factory
 
 VISIT = "a-visit-id-that-tests-use-everywhere"
+HOST = "127.0.0.1"  # a cookie that the program sets replaces ours only where the domain is the same
 
 
 class Browser:
@@ -27,12 +28,12 @@ class Browser:
         self.make = make
 
     def __call__(self, user: User | None = None, **headers: str) -> TestClient:
-        client = TestClient(self.app, base_url="http://127.0.0.1:8000", follow_redirects=False)
-        client.cookies.set(visit_cookie_name(), VISIT)
+        client = TestClient(self.app, base_url=f"http://{HOST}:8000", follow_redirects=False)
+        client.cookies.set(visit_cookie_name(), VISIT, domain=HOST)
         client.headers[CSRF_HEADER] = csrf_for(VISIT)
         client.headers.update(headers)
         if user is not None:
-            client.cookies.set(session_cookie_name(), sign_in(self.session, user))
+            client.cookies.set(session_cookie_name(), sign_in(self.session, user), domain=HOST)
         return client
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts import queries
-from app.accounts.access import InstanceAdmin, SignedInViewer
+from app.accounts.access import InstanceAdmin, SignedInViewer, require_instance_admin, require_signed_in
 from app.accounts.addresses import local_path
 from app.accounts.pages.shared import KeptFields
 from app.accounts.schemas import GiveConsent, PublishConsent
@@ -23,8 +23,8 @@ from app.web.request import DbSession
 router = APIRouter()
 
 
-@router.get("/consent")
-def show_consent(request: Request, session: DbSession, viewer: SignedInViewer, next: str = "/") -> Response:  # noqa: A002 - the parameter's name in the address
+@router.get("/consent", dependencies=[Depends(require_signed_in)])
+def show_consent(request: Request, session: DbSession, next: str = "/") -> Response:  # noqa: A002 - as in the address
     return _consent_page(request, session, local_path(next), [], None)
 
 
@@ -60,8 +60,8 @@ def _consent_page(
     return render(request, "accounts/consent.html", context, status=422 if error else 200)
 
 
-@router.get("/people/consent")
-def show_consent_versions(request: Request, session: DbSession, viewer: InstanceAdmin) -> Response:
+@router.get("/people/consent", dependencies=[Depends(require_instance_admin)])
+def show_consent_versions(request: Request, session: DbSession) -> Response:
     return _versions_page(request, session, consent.newest_text(session)[1], None)
 
 

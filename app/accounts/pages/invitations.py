@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.accounts import queries
 from app.accounts.access import OptionalViewer, Viewer
-from app.accounts.pages.shared import begin_session, throttled, with_session
+from app.accounts.pages.shared import begin_session, field_errors, throttled, with_session
 from app.accounts.schemas import AcceptInvitation, NewPerson
 from app.accounts.service import consent, invitations
 from app.errors import AppError
@@ -18,7 +18,6 @@ from app.models import OneTimeLink
 from app.web import markdown
 from app.web.forms import FormFields, parse_form
 from app.web.htmx import redirect
-from app.web.i18n import gettext as _
 from app.web.render import render
 from app.web.request import DbSession
 
@@ -37,30 +36,21 @@ def accept_invitation(
 ) -> Response:
     """Join: as oneself when signed in, otherwise as a new person."""
     link = invitations.find(session, token)
-    schema = NewPerson if viewer is None else AcceptInvitation
-    wanted, errors = parse_form(schema, fields)
-    if wanted is None:
-        return _page(request, session, link, token, viewer, fields, errors)
+    answer = redirect(request, f"/projects/{link.project_id}")
     try:
-        if isinstance(wanted, NewPerson):
-            link, user = invitations.accept_as_stranger(
-                session,
-                token=token,
-                name=wanted.name,
-                email=wanted.email,
-                password=wanted.password,
-                has_consented=wanted.has_consented,
-            )
-            answer = redirect(request, f"/projects/{link.project_id}")
-            return with_session(answer, begin_session(request, session, user.id))
-        assert viewer is not None
-        consents = None if viewer.has_consented else wanted.has_consented
-        invitations.accept(session, token=token, user_id=viewer.id, consents=consents)
+        if viewer is not None:
+            wanted, _errors = parse_form(AcceptInvitation, fields)
+            ticked = wanted is not None and wanted.has_consented
+            consents = None if viewer.has_consented else ticked
+            invitations.accept(session, token=token, user_id=viewer.id, consents=consents)
+            return answer
+        person, errors = parse_form(NewPerson, fields)
+        if person is None:
+            return _page(request, session, link, token, viewer, fields, errors)
+        user = invitations.accept_as_stranger(session, token=token, **person.model_dump())
     except AppError as error:
-        if error.field is None:
-            raise
-        return _page(request, session, link, token, viewer, fields, {error.field: _(error.message)})
-    return redirect(request, f"/projects/{link.project_id}")
+        return _page(request, session, link, token, viewer, fields, field_errors(error))
+    return with_session(answer, begin_session(request, session, user.id))
 
 
 def _page(

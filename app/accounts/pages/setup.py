@@ -8,14 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.pages.shared import begin_session, throttled, with_session
+from app.accounts.pages.shared import begin_session, field_errors, throttled, with_session
 from app.accounts.schemas import NewPerson
 from app.accounts.service import consent, setup
 from app.errors import AppError
 from app.web import markdown
 from app.web.forms import FormFields, parse_form
 from app.web.htmx import redirect
-from app.web.i18n import gettext as _
 from app.web.render import render
 from app.web.request import DbSession
 
@@ -25,7 +24,7 @@ router = APIRouter()
 @router.get("/setup/{token}")
 def show_setup(request: Request, session: DbSession, token: str) -> Response:
     setup.find_setup_link(session, token)
-    return _page(request, session, {}, {})
+    return _page(request, session, token, {}, {})
 
 
 @router.post("/setup/{token}", dependencies=[Depends(throttled("setup", 30))])
@@ -33,20 +32,18 @@ def complete_setup(request: Request, session: DbSession, fields: FormFields, tok
     setup.find_setup_link(session, token)
     wanted, errors = parse_form(NewPerson, fields)
     if wanted is None:
-        return _page(request, session, fields, errors)
+        return _page(request, session, token, fields, errors)
     try:
         consent.require_tick(has_consented=wanted.has_consented)
         user = setup.make_first_admin(
             session, token=token, name=wanted.name, email=wanted.email, password=wanted.password
         )
     except AppError as error:
-        if error.field is None:
-            raise
-        return _page(request, session, fields, {error.field: _(error.message)})
+        return _page(request, session, token, fields, field_errors(error))
     return with_session(redirect(request, "/"), begin_session(request, session, user.id))
 
 
-def _page(request: Request, session: Session, values: dict[str, Any], errors: dict[str, str]) -> Response:
+def _page(request: Request, session: Session, token: str, values: dict[str, Any], errors: dict[str, str]) -> Response:
     _number, body = consent.newest_text(session)
-    context = {"values": values, "errors": errors, "consent_text": markdown.render(body)}
+    context = {"token": token, "values": values, "errors": errors, "consent_text": markdown.render(body)}
     return render(request, "accounts/setup.html", context, status=422 if errors else 200)

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from app.accounts.addresses import client_address
 from app.accounts.service import sign_in
 from app.config import settings
+from app.errors import AppError
 from app.web.forms import FormFields
+from app.web.i18n import gettext as _
 from app.web.security import posted_pairs, session_cookie_name, set_cookie
 from app.web.throttle import count_attempt, forget_attempts, return_attempt
 
@@ -59,6 +61,13 @@ def forgive(session: Session, request: Request, fields: dict[str, Any]) -> None:
 
 def _address(request: Request) -> str:
     return client_address(request) or "unknown"
+
+
+def field_errors(error: AppError) -> dict[str, str]:
+    """The error as a sentence at its form's field; one that belongs to no field is raised on."""
+    if error.field is None:
+        raise error
+    return {error.field: _(error.message) % error.parameters if error.parameters else _(error.message)}
 
 
 def begin_session(request: Request, session: Session, user_id: int) -> str:

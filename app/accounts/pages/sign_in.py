@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
@@ -22,10 +24,10 @@ router = APIRouter()
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, session: DbSession, viewer: OptionalViewer, next: str = "/") -> Response:  # noqa: A002 - the parameter's name in the address
+def show_sign_in(request: Request, session: DbSession, viewer: OptionalViewer, next: str = "/") -> Response:  # noqa: A002 - as in the address
     if viewer is not None:
         return redirect(request, local_path(next))
-    context = {
+    context: dict[str, Any] = {
         "next": local_path(next),
         "email": "",
         "kept": [],

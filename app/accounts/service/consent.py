@@ -30,8 +30,7 @@ def publish(session: Session, *, body: str, actor_id: int) -> ConsentVersion:
     newest = queries.newest_consent(session)
     if newest is not None and newest.body.strip() == body.strip():
         raise Conflict("This is the text that is in force already; nothing was published.", field="body")
-    version = _add_version(session, number=newest.number + 1 if newest else 1, body=body, actor_id=actor_id)
-    return version
+    return _add_version(session, number=newest.number + 1 if newest else 1, body=body, actor_id=actor_id)
 
 
 def _add_version(session: Session, *, number: int, body: str, actor_id: int) -> ConsentVersion:

@@ -84,7 +84,7 @@ def accept(session: Session, *, token: str, user_id: int, consents: bool | None)
 
 def accept_as_stranger(
     session: Session, *, token: str, name: str, email: str, password: str, has_consented: bool
-) -> tuple[OneTimeLink, User]:
+) -> User:
     """Somebody who is not signed in joins: as a new person, or as the one whose address and password these are.
 
     An address that is taken says no more than a wrong password at the sign-in does.
@@ -105,7 +105,7 @@ def accept_as_stranger(
         )
     consent.accept_newest(session, user_id=user.id, has_consented=True)
     _join(session, link, user.id)
-    return link, user
+    return user
 
 
 def _join(session: Session, link: OneTimeLink, user_id: int) -> None:

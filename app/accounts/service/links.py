@@ -17,8 +17,7 @@ PATHS = {LinkKind.SETUP: "setup", LinkKind.INVITATION: "invitations", LinkKind.P
 SENTENCES = {
     LinkKind.SETUP: (
         "There is no such set-up link. Run `python -m app setup-link` on the server for a fresh one.",
-        "This set-up link has been used or replaced. If you are the admin, sign in; "
-        "otherwise run `python -m app setup-link` on the server.",
+        "This set-up link has been used or replaced. Sign in, or run `python -m app setup-link` on the server.",
         "This set-up link has expired. Run `python -m app setup-link` on the server for a fresh one.",
     ),
     LinkKind.INVITATION: (
