@@ -129,7 +129,7 @@ def _as_app_error(error: Exception) -> AppError:
         field = str(first["loc"][-1]) if first["loc"] else None
         if first["loc"][:1] == ("path",):
             return NotFound()
-        return Invalid("%(field)s: %(problem)s.", field=field, problem=first["msg"], code="invalid_field")
+        return Invalid("%(name)s: %(problem)s.", field=field, name=field, problem=first["msg"], code="invalid_field")
     if isinstance(error, HTTPException):
         if error.status_code == NotFound.status:
             return NotFound()

@@ -13,6 +13,7 @@ from app.projects import pages as projects_pages
 
 
 def page_routers() -> list[APIRouter]:
+    # Fixed addresses (/projects/new) stand before those with an id in the same place.
     return [
         accounts_pages.router,
         projects_pages.router,
