@@ -85,6 +85,33 @@ def migrate() -> None:
     command.upgrade(config, "head")
 
 
+@cli.command("import")
+def import_(
+    source: Annotated[list[str], typer.Argument(metavar="[PROJECT] FILE", help="Project by number or name; the file.")],
+    create: Annotated[str | None, typer.Option(help="Make a new project of this name instead of naming one.")] = None,
+    data_format: Annotated[
+        str, typer.Option("--format", help="auto, or a published data set's: hh, ukp-convarg1 (FILE is its folder).")
+    ] = "auto",
+    overlap: Annotated[
+        int | None, typer.Option(min=1, max=50, help="Judgements wanted on tasks without votes; else the project's.")
+    ] = None,
+    extra_overlap: Annotated[
+        int, typer.Option(min=0, max=50, help="Further judgements wanted on tasks that bring votes.")
+    ] = 0,
+    keep_same: Annotated[bool, typer.Option(help="Keep pairs of two equal responses.")] = False,
+) -> None:
+    """Import JSONL, CSV or Parquet: all rows or none; a second time adds nothing."""
+    from app.exchange import command
+    from app.exchange.schemas import ImportOptions
+
+    if len(source) != (1 if create else 2):
+        raise typer.BadParameter("give a project and a file, or a file and --create NAME")
+    options = ImportOptions(overlap=overlap, extra_overlap=extra_overlap, keep_same=keep_same)
+    project = None if create else source[0]
+    code = command.run(project=project, file=Path(source[-1]), create=create, data_format=data_format, options=options)
+    raise typer.Exit(code)
+
+
 @cli.command()
 def setup_link() -> None:
     """Print a fresh one-time link that makes the first admin; nothing once there is an admin."""

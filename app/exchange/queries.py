@@ -49,7 +49,7 @@ def database_time(session: Session) -> datetime:
     return session.execute(sa.select(sa.func.now())).scalar_one()
 
 
-def project_by_name(session: Session, name: str) -> Sequence[Project]:
+def projects_named(session: Session, name: str) -> Sequence[Project]:
     return session.scalars(sa.select(Project).where(Project.name == name).order_by(Project.id)).all()
 
 
