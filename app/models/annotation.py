@@ -110,6 +110,8 @@ class Annotation(Base):
         Index("uq_annotation_first", "assignment_id", unique=True, postgresql_where=text("supersedes_id IS NULL")),
         Index("ix_annotation_task_id", "task_id"),
         Index("ix_annotation_project_id_id", "project_id", "id"),
+        Index("ix_annotation_late", "project_id", "task_id", postgresql_where=text("standing = 'late'")),
+        Index("ix_annotation_flagged", "project_id", "task_id", postgresql_where=text("is_flagged")),
         Index("ix_annotation_annotator_id_project_id_id", "annotator_id", "project_id", "id"),
         CheckConstraint("(choice IN ('first', 'second')) = (strength > 0)", name="strength_of_a_side"),
         CheckConstraint("strength BETWEEN 0 AND 4", name="strength_in_scale"),

@@ -17,6 +17,7 @@ class AuditEvent(Base):
         Index("ix_audit_event_project_id_id", "project_id", "id"),
         Index("ix_audit_event_actor_id_id", "actor_id", "id"),
         Index("ix_audit_event_action_id", "action", "id"),
+        Index("ix_audit_event_target_type_target_id_id", "target_type", "target_id", "id"),
     )
 
     id: Mapped[Id]

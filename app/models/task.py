@@ -25,6 +25,18 @@ from app.database import JSON, Base
 from app.models.types import CreatedAt, Id, text_enum
 
 IS_WAITING = "status = 'open' AND kind = 'regular' AND n_counted + n_leased < n_target"
+PROGRESS = "n_counted * 1000 / greatest(n_target, 1)"
+"""Counted judgements in thousandths of those asked for; whole numbers, so that a list can be continued exactly."""
+SEARCH_BLOCK = 1024
+SCOPED_SEARCH = (
+    "search || array_to_tsvector(ARRAY[(chr(1) || 'project:') || project_id::text, "
+    f"(chr(1) || 'block:') || ((id / {SEARCH_BLOCK})::text)])"
+)
+"""The words of a prompt, its project, and the block of ids it lies in, as one value that an index can find.
+
+With the project in it, a word is looked up among one project's prompts only; with the block, matches can be read in
+the order of their ids a block at a time. chr(1) keeps both apart from anything that can be typed.
+"""
 
 
 class TaskStatus(StrEnum):
@@ -66,7 +78,8 @@ class Prompt(Base):
     __table_args__ = (
         UniqueConstraint("project_id", "content_hash"),
         Index("uq_prompt_project_id_external_id", "project_id", "external_id", unique=True),
-        Index("ix_prompt_search", "search", postgresql_using="gin"),
+        Index("ix_prompt_scoped_search", sa.text(f"({SCOPED_SEARCH})"), postgresql_using="gin"),
+        Index("ix_prompt_batch_id_id", "batch_id", "id"),
     )
 
     id: Mapped[Id]
@@ -119,6 +132,11 @@ class Task(Base):
         Index("ix_task_gold", "project_id", "queue_key", postgresql_where=sa.text("kind = 'gold' AND status = 'open'")),
         Index("ix_task_project_id_id", "project_id", "id"),
         Index("ix_task_project_id_status_id", "project_id", "status", "id"),
+        Index("ix_task_project_id_prompt_id_id", "project_id", "prompt_id", "id"),
+        Index("ix_task_project_id_priority_id", "project_id", "priority", "id"),
+        Index("ix_task_project_id_progress_id", "project_id", sa.text(f"({PROGRESS})"), "id"),
+        Index("ix_task_project_id_domain", "project_id", "domain", postgresql_where=sa.text("domain IS NOT NULL")),
+        Index("ix_task_project_id_language", "project_id", "language", postgresql_where=sa.text("language IS NOT NULL")),
         Index("ix_task_prompt_id", "prompt_id"),
         Index("ix_task_tags", "tags", postgresql_using="gin"),
     )
