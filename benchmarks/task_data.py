@@ -105,9 +105,7 @@ def fill(session: Session, *, n_tasks: int, name: str) -> Project:
         versions[kind] = row.id
     text = "# Guidelines"
     session.add(
-        GuidelineVersion(
-            project_id=project.id, body=text, content_hash=hashlib.sha256(text.encode()).hexdigest()
-        )
+        GuidelineVersion(project_id=project.id, body=text, content_hash=hashlib.sha256(text.encode()).hexdigest())
     )
     values = {
         "project": project.id,

@@ -136,7 +136,9 @@ class Task(Base):
         Index("ix_task_project_id_priority_id", "project_id", "priority", "id"),
         Index("ix_task_project_id_progress_id", "project_id", sa.text(f"({PROGRESS})"), "id"),
         Index("ix_task_project_id_domain", "project_id", "domain", postgresql_where=sa.text("domain IS NOT NULL")),
-        Index("ix_task_project_id_language", "project_id", "language", postgresql_where=sa.text("language IS NOT NULL")),
+        Index(
+            "ix_task_project_id_language", "project_id", "language", postgresql_where=sa.text("language IS NOT NULL")
+        ),
         Index("ix_task_prompt_id", "prompt_id"),
         Index("ix_task_tags", "tags", postgresql_using="gin"),
     )

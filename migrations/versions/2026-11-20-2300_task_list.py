@@ -40,9 +40,7 @@ def upgrade() -> None:
         op.create_index(
             f"ix_annotation_{name}", "annotation", ["project_id", "task_id"], postgresql_where=sa.text(condition)
         )
-    op.create_index(
-        "ix_audit_event_target_type_target_id_id", "audit_event", ["target_type", "target_id", "id"]
-    )
+    op.create_index("ix_audit_event_target_type_target_id_id", "audit_event", ["target_type", "target_id", "id"])
 
 
 def downgrade() -> None:

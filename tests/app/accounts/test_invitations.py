@@ -103,9 +103,7 @@ def test_without_the_tick_nobody_joins(db, browse, make, invitation, consent_tex
         (Role.ANNOTATOR, Role.ADMIN, Role.ADMIN),
     ],
 )
-def test_an_invitation_raises_a_role_and_never_lowers_it(
-    db, browse, make, person, invitation, before, invited, after
-):
+def test_an_invitation_raises_a_role_and_never_lowers_it(db, browse, make, person, invitation, before, invited, after):
     project, user = make.project(), person()
     make.member(project, before, user)
     browse(user).post(invitation(project, invited))

@@ -363,7 +363,12 @@ def test_strangers_do_not_find_the_desk(make, project, browse):
 
 def test_nothing_on_the_page_tells_what_must_stay_hidden(make, project, client, db):
     """Ids far apart from any other number make each of them findable in page and headers."""
-    for table, start in (("task", 7_310_000), ("prompt", 7_320_000), ("response", 7_330_000), ("assignment", 7_340_000)):
+    for table, start in (
+        ("task", 7_310_000),
+        ("prompt", 7_320_000),
+        ("response", 7_330_000),
+        ("assignment", 7_340_000),
+    ):
         db.execute(sa.text(f"ALTER SEQUENCE {table}_id_seq RESTART WITH {start}"))
     task = make.task(project, gold="second")
     db.execute(sa.text("UPDATE task SET kind = 'regular', tags = '{secret-tag}', domain = 'secret-domain'"))
@@ -394,9 +399,7 @@ def test_a_gold_task_looks_like_any_other(make, browse, db):
         client = browse(make.member(project))
         page = client.get(desk_of(project))
         db.expire_all()
-        [reason] = db.scalars(
-            sa.select(Assignment.overlap_reason).where(Assignment.public_id == public_id(page.text))
-        )
+        [reason] = db.scalars(sa.select(Assignment.overlap_reason).where(Assignment.public_id == public_id(page.text)))
         texts = re.findall("The (?:first|second) response", page.text)
         plain = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}", "", page.text)
         told = ([name for name in page.headers if name != "content-length"], plain)
