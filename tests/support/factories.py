@@ -33,7 +33,6 @@ from app.models import (
 from app.projects.definitions import AnswerSchema, Policy, content_hash
 
 _number = itertools.count(1)
-# The hash of "correct horse battery staple" with cheap parameters: real hashing costs 50 ms a user.
 PASSWORD = "correct horse battery staple"
 
 
