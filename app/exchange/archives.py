@@ -34,8 +34,8 @@ _BUFFER = 256 * 1024
 _PACKED_BUFFER = 32 * 1024
 """Small, since what was read ahead counts as packed size."""
 _DAMAGE = (
-    EOFError, ValueError, OverflowError, RuntimeError,
-    gzip.BadGzipFile, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error,
+    EOFError, IndexError, OSError, OverflowError, RuntimeError, ValueError,
+    lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 RATIO_FROM = 4 * 1024 * 1024
 """Bytes unpacked before the ratio is looked at: a short file of one repeated word is no attack."""

@@ -173,7 +173,10 @@ def _delimiter(line: str) -> str:
     """The separator that gives the most known column names, then the most cells."""
 
     def score(separator: str) -> tuple[int, int]:
-        cells = next(csv.reader(io.StringIO(line), delimiter=separator), [])
+        try:
+            cells = next(csv.reader(io.StringIO(line), delimiter=separator), [])
+        except csv.Error:
+            return 0, 0
         return sum(column_name(cell) in _KNOWN for cell in cells), len(cells)
 
     return max(_SEPARATORS, key=score)

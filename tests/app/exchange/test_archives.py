@@ -106,6 +106,17 @@ def test_a_zip_that_lies_about_its_size_is_damaged_not_believed():
     assert "archive_damaged" in told(bytes(content), "a.zip")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.zip", zipped(a__jsonl=jsonl(GOOD) * 5)), ("a.jsonl.gz", packed(jsonl(GOOD) * 5))]
+)
+def test_an_archive_with_any_byte_changed_gives_rows_or_sentences_and_never_an_error(name, content):
+    for position in range(len(content)):
+        for value in {0, 1, 12, 14, 255} - {content[position]}:
+            changed = bytes((*content[:position], value, *content[position + 1 :]))
+            for problem in preview(io.BytesIO(changed), name).problems:
+                assert problem.message
+
+
 def test_a_parquet_file_that_declares_too_much_is_not_read():
     content = parquet_of({"prompt": ["x" * 30_000_000], "response_a": ["a"], "response_b": ["b"]}, "gzip")
 

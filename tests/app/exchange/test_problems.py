@@ -147,6 +147,14 @@ CASES = {
         "csv_invalid",
         "unexpected end of data",
     ),
+    "carriage returns alone": (
+        "a.csv",
+        b"prompt,response_a,response_b\rp,a,b\r",
+        1,
+        None,
+        "csv_invalid",
+        "cannot be split into cells",
+    ),
     "text after a quote": (
         "a.csv",
         csv_file("prompt,response_a,response_b", 'p,"a"b,c'),
@@ -483,8 +491,11 @@ def test_bad_input_is_told_with_its_row_column_and_a_sentence(case):
 
 def test_every_kind_of_problem_is_tried():
     elsewhere = {"parquet_missing", "surrogate"}
+    against_the_project = {
+        "task_id_other_text", "votes_apart", "vote_changed", "choice_not_allowed", "strength_over_scale",
+    }  # fmt: skip
 
-    assert {case[4] for case in CASES.values()} | elsewhere == set(SENTENCES)
+    assert {case[4] for case in CASES.values()} | elsewhere | against_the_project == set(SENTENCES)
 
 
 def test_without_pyarrow_a_parquet_file_is_answered_with_the_name_of_the_package(monkeypatch):

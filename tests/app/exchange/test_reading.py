@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.exchange.converters import CONVERTERS, write_jsonl
@@ -392,6 +392,7 @@ def bare(row: ImportRow) -> dict[str, object]:
 @given(
     st.binary(max_size=400) | st.text(st.sampled_from('{}[]":,\n;\t"prompt response_a'), max_size=200).map(str.encode)
 )
+@example(b"\r\0")
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_give_rows_or_sentences_and_never_an_error(content):
     for name in ("a.jsonl", "a.csv", "a.parquet", "a.gz", "a.zip", "a"):
