@@ -19,9 +19,9 @@ COMMON = frozenset(
     123123123123 0987654321098 987654321098 qwertyuiop12 qwertyuiop123 qwertyuiopasdf qwerty123456 qwertyqwerty
     qwertzuiop123 asdfghjkl123 asdfasdfasdf 1q2w3e4r5t6y 1qaz2wsx3edc 1qaz2wsx3edc4rfv zaq12wsxcde3 password1234
     password12345 password123456 password123! passwordpassword mypassword123 letmeinletmein iloveyou1234
-    iloveyouiloveyou     welcome12345 welcome123456 adminadmin12 administrator admin1234567 admin123456789 changeme1234 changemechangeme
-    trustno1trustno1 football1234 baseball1234 superman1234 abcdefghijkl abcdefghijklm abcd1234abcd abc123abc123
-    monkeymonkey dragondragon princess1234 sunshine1234 qazwsxedcrfv secretsecret
+    iloveyouiloveyou welcome12345 welcome123456 adminadmin12 administrator admin1234567 admin123456789 changeme1234
+    changemechangeme trustno1trustno1 football1234 baseball1234 superman1234 abcdefghijkl abcdefghijklm abcd1234abcd
+    abc123abc123 monkeymonkey dragondragon princess1234 sunshine1234 qazwsxedcrfv secretsecret
     accordaccord accord123456 annotator123 annotatorannotator
     """.split()  # noqa: SIM905
 )

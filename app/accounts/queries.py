@@ -125,8 +125,11 @@ def revoke_links(session: Session, kind: LinkKind | None = None, **matching: Any
     return len(session.execute(statement).all())
 
 
-def user_by_email(session: Session, email: str) -> User | None:
-    return session.scalar(sa.select(User).where(sa.func.lower(User.email) == email.lower()))
+def user_by_email(session: Session, email: str, *, lock: bool = False) -> User | None:
+    statement = sa.select(User).where(sa.func.lower(User.email) == email.lower())
+    if lock:
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return session.scalar(statement)
 
 
 def insert_user(session: Session, **values: Any) -> User | None:
@@ -147,8 +150,12 @@ def insert_annotator(session: Session, *, user_id: int, pseudonym: str) -> int |
 
 
 def lock_user(session: Session, user_id: int) -> User | None:
+    """The person, until this transaction ends; others may still write rows that name the person."""
     return session.scalar(
-        sa.select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
+        sa.select(User)
+        .where(User.id == user_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
 
 
@@ -156,7 +163,10 @@ def lock_instance_admins(session: Session) -> list[int]:
     """Ids of the active instance admins, locked until this transaction ends, in an order that cannot deadlock."""
     return list(
         session.scalars(
-            sa.select(User.id).where(User.is_instance_admin, User.is_active).order_by(User.id).with_for_update()
+            sa.select(User.id)
+            .where(User.is_instance_admin, User.is_active)
+            .order_by(User.id)
+            .with_for_update(key_share=True)
         )
     )
 
@@ -174,7 +184,7 @@ def lock_project_admins(session: Session, project_id: int) -> list[int]:
                 User.is_active,
             )
             .order_by(Membership.id)
-            .with_for_update(of=Membership)
+            .with_for_update(of=Membership, key_share=True)
         )
     )
 
@@ -359,3 +369,42 @@ def now(session: Session) -> datetime:
 def user_name(session: Session, user_id: int) -> str:
     """The name on an invitation; empty when the command line made it."""
     return session.scalar(sa.select(User.name).where(User.id == user_id)) or ""
+
+
+def lock_open_link(session: Session, link_id: int) -> OneTimeLink | None:
+    return session.scalar(
+        sa.select(OneTimeLink)
+        .where(
+            OneTimeLink.id == link_id,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.revoked_at.is_(None),
+            OneTimeLink.expires_at > sa.func.now(),
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def revoke_reset_links(session: Session, user_id: int) -> int:
+    return revoke_links(session, LinkKind.PASSWORD_RESET, user_id=user_id)
+
+
+def revoke_invitations_without_role(session: Session, user_id: int) -> None:
+    """Withdraw the person's open invitations to projects where they are no admin in their own right."""
+    is_admin_there = sa.exists().where(
+        Membership.project_id == OneTimeLink.project_id,
+        Membership.user_id == user_id,
+        Membership.role == Role.ADMIN,
+        Membership.ended_at.is_(None),
+    )
+    session.execute(
+        sa.update(OneTimeLink)
+        .where(
+            OneTimeLink.kind == LinkKind.INVITATION,
+            OneTimeLink.created_by_id == user_id,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.revoked_at.is_(None),
+            ~is_admin_there,
+        )
+        .values(revoked_at=sa.func.now())
+    )

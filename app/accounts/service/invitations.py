@@ -16,8 +16,6 @@ from app.errors import Gone, Invalid, NotFound
 from app.models import LinkKind, OneTimeLink, Project, ProjectStatus, Role, User
 from app.queue import Job, enqueue
 
-ROLE_LABELS = {Role.ADMIN: "admin", Role.REVIEWER: "reviewer", Role.ANNOTATOR: "annotator"}
-
 
 def invite(
     session: Session, *, project_id: int, role: Role, email: str, note: str, actor_id: int
@@ -46,6 +44,15 @@ def renew(session: Session, *, project_id: int, link_id: int, actor_id: int) -> 
     token, link.token_hash = new_token()
     link.expires_at = datetime.now(UTC) + timedelta(days=settings().invitation_days)
     audit.record(session, "invitation.renew", actor_id=actor_id, project_id=project_id, target=link)
+    return link, links.link_url(LinkKind.INVITATION, token)
+
+
+def mailed_link(session: Session, *, link_id: int) -> tuple[OneTimeLink, str] | None:
+    """For the worker: an open invitation with a fresh address; None when it has been used or withdrawn meanwhile."""
+    link = queries.lock_open_link(session, link_id)
+    if link is None or not link.email:
+        return None
+    token, link.token_hash = new_token()
     return link, links.link_url(LinkKind.INVITATION, token)
 
 

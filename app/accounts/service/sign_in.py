@@ -15,8 +15,11 @@ from app.models import SignInSession, User
 
 
 def verify(session: Session, *, email: str, password: str) -> User | None:
-    """The active person with this address and password. Exactly one hash is computed whatever the answer."""
-    user = queries.user_by_email(session, email)
+    """The active person with this address and password. Exactly one hash is computed whatever the answer.
+
+    The row is locked, so that a password that changes meanwhile lets nobody in.
+    """
+    user = queries.user_by_email(session, email, lock=True)
     fits = is_password(user.password_hash if user is not None else None, password)
     if user is None or not fits or not user.is_active:
         return None
