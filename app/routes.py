@@ -8,6 +8,7 @@ from app.accounts import pages as accounts_pages
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
+from app.dashboard import audit_pages
 from app.dashboard import pages as dashboard_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
@@ -22,6 +23,7 @@ def page_routers() -> list[APIRouter]:
         guideline_pages.router,
         dashboard_pages.router,
         annotation_pages.router,
+        audit_pages.router,
     ]
 
 

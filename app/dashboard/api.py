@@ -1,12 +1,23 @@
-"""JSON routes over several slices: the overview of a project."""
+"""JSON routes over several slices: the overview of a project, the audit trail."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from app.dashboard import service
-from app.dashboard.schemas import OverviewOut, TaskNumbersOut, VoteNumbersOut
-from app.projects.access import ProjectReviewer
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
+
+from app.accounts.access import InstanceAdmin
+from app.dashboard import deeds, queries, service
+from app.dashboard.schemas import (
+    AuditEventOut,
+    AuditPage,
+    AuditParameters,
+    OverviewOut,
+    TaskNumbersOut,
+    VoteNumbersOut,
+)
+from app.projects.access import ProjectAdmin, ProjectReviewer
 from app.web.request import DbSession
 
 router = APIRouter(tags=["overview"])
@@ -20,4 +31,58 @@ def read_overview(session: DbSession, access: ProjectReviewer) -> OverviewOut:
         votes=VoteNumbersOut.model_validate(found.votes),
         overlap=found.policy.overlap,
         guideline_version=found.guideline.number if found.guideline else None,
+    )
+
+
+@router.get("/projects/{project_id}/audit", tags=["audit"])
+def read_project_trail(
+    session: DbSession, access: ProjectAdmin, wanted: Annotated[AuditParameters, Query()]
+) -> AuditPage:
+    """The project's audit trail, newest first."""
+    return _trail(session, access.project.id, wanted)
+
+
+@router.get("/audit", tags=["audit"])
+def read_instance_trail(
+    session: DbSession, _viewer: InstanceAdmin, wanted: Annotated[AuditParameters, Query()]
+) -> AuditPage:
+    """The audit trail of the whole installation, newest first."""
+    return _trail(session, None, wanted)
+
+
+def _trail(session: Session, project_id: int | None, wanted: AuditParameters) -> AuditPage:
+    rows = queries.audit_rows(
+        session,
+        queries.AuditFilter(
+            project_id=project_id,
+            actions=(wanted.action,) if wanted.action else (),
+            actor_id=wanted.actor,
+            since=wanted.since,
+            until=wanted.until,
+            before=wanted.cursor,
+        ),
+        limit=wanted.limit + 1,
+    )
+    shown = rows[: wanted.limit]
+    return AuditPage(
+        items=[_event(row) for row in shown],
+        next_cursor=str(shown[-1].event.id) if len(rows) > wanted.limit else None,
+    )
+
+
+def _event(row: queries.AuditRow) -> AuditEventOut:
+    event = row.event
+    return AuditEventOut(
+        id=event.id,
+        at=event.at,
+        actor=deeds.actor(row) if event.actor_id is not None else None,
+        actor_id=event.actor_id,
+        via=event.via,
+        action=event.action,
+        sentence=deeds.sentence(row),
+        project_id=event.project_id,
+        target_type=event.target_type,
+        target_id=event.target_id,
+        detail=event.detail,
+        request_id=event.request_id,
     )

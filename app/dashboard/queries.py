@@ -257,7 +257,7 @@ class AuditFilter:
     """What the audit page is asked for; times are instants, `until` is the first one no longer shown."""
 
     project_id: int | None = None
-    action: str = ""
+    actions: tuple[str, ...] = ()
     actor_id: int | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -297,16 +297,32 @@ def audit_rows(session: Session, wanted: AuditFilter, *, limit: int) -> list[Aud
         .order_by(AuditEvent.id.desc())
         .limit(limit)
     )
-    for is_wanted, condition in (
-        (wanted.project_id is not None, AuditEvent.project_id == wanted.project_id),
-        (bool(wanted.action), AuditEvent.action == wanted.action),
-        (wanted.actor_id is not None, AuditEvent.actor_id == wanted.actor_id),
-        (wanted.before is not None, AuditEvent.id < wanted.before),
-    ):
-        if is_wanted:
-            statement = statement.where(condition)
+    if wanted.project_id is not None:
+        statement = statement.where(AuditEvent.project_id == wanted.project_id)
+    if wanted.actions:
+        statement = statement.where(AuditEvent.action.in_(wanted.actions))
+    if wanted.actor_id is not None:
+        statement = statement.where(AuditEvent.actor_id == wanted.actor_id)
     if wanted.since is not None:
         statement = statement.where(AuditEvent.at >= wanted.since)
     if wanted.until is not None:
         statement = statement.where(AuditEvent.at < wanted.until)
+    if wanted.before is not None:
+        statement = statement.where(AuditEvent.id < wanted.before)
     return [AuditRow(*row) for row in session.execute(statement)]
+
+
+def staff(session: Session, project_id: int | None, *, limit: int = 200) -> list[tuple[int, str]]:
+    """(user id, name) of those whom the trail names: instance admins, and admins and reviewers of the project."""
+    roles = sa.exists().where(
+        Membership.user_id == User.id,
+        Membership.role.in_((Role.ADMIN, Role.REVIEWER)),
+        Membership.project_id == project_id if project_id is not None else sa.true(),
+    )
+    found = session.execute(
+        sa.select(User.id, User.name)
+        .where(sa.or_(User.is_instance_admin, roles))
+        .order_by(sa.func.lower(User.name), User.id)
+        .limit(limit)
+    )
+    return [(user_id, name) for user_id, name in found]

@@ -1,11 +1,41 @@
-"""What the dashboard's JSON routes answer."""
+"""What the audit page may be asked, and what the dashboard's JSON routes answer."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _sensible(day: date) -> date:
+    if not 2000 <= day.year <= 2200:
+        raise ValueError("Please give a date between 2000 and 2200.")
+    return day
+
+
+Day = Annotated[date, AfterValidator(_sensible)]
+
+
+class AuditQuery(BaseModel):
+    """What the address of the audit page asks for; `action` is one action or group:<name>, days are inclusive."""
+
+    action: str = Field("", max_length=100)
+    actor: int | None = Field(None, ge=1, lt=2**63)
+    since: Day | None = None
+    until: Day | None = None
+    cursor: int | None = Field(None, ge=1, lt=2**63)
+
+
+class AuditParameters(BaseModel):
+    """What the API's audit routes may be asked; times are instants (UTC where no zone is given)."""
+
+    action: str = Field("", max_length=100)
+    actor: int | None = Field(None, ge=1, lt=2**63, description="User id of who did it.")
+    since: datetime | None = Field(None, description="The first instant shown.")
+    until: datetime | None = Field(None, description="The first instant no longer shown.")
+    cursor: int | None = Field(None, ge=1, lt=2**63, description="next_cursor of the page before.")
+    limit: int = Field(50, ge=1, le=200)
 
 
 class TaskNumbersOut(BaseModel):
@@ -57,6 +87,7 @@ class AuditEventOut(BaseModel):
     id: int
     at: datetime
     actor: str | None
+    actor_id: int | None
     via: str
     action: str
     sentence: str
@@ -64,6 +95,7 @@ class AuditEventOut(BaseModel):
     target_type: str
     target_id: str
     detail: dict[str, Any]
+    request_id: str
 
 
 class AuditPage(BaseModel):

@@ -44,7 +44,7 @@ class ProjectCards:
 
 
 def project_cards(
-    session: Session, viewer: Viewer, *, before: int | None = None, is_archived: bool = False, limit: int = CARDS
+    session: Session, viewer: Viewer, *, before: int | None = None, is_archived: bool = False
 ) -> ProjectCards:
     """Three statements, however many projects there are."""
     found = project_queries.projects_of(
@@ -52,10 +52,10 @@ def project_cards(
         viewer_id=viewer.id,
         sees_all=viewer.is_instance_admin,
         before=before,
-        limit=limit + 1,
+        limit=CARDS + 1,
         is_archived=is_archived,
     )
-    shown = found[:limit]
+    shown = found[:CARDS]
     ids = [project.id for project, _ in shown]
     progress = queries.progress_of(session, ids) if ids else {}
     mine = queries.my_work(session, viewer.annotator_id, ids) if ids else {}
@@ -63,7 +63,7 @@ def project_cards(
         ProjectCard(project, role, progress.get(project.id, Progress()), mine.get(project.id, NOTHING))
         for project, role in shown
     ]
-    return ProjectCards(cards, next_cursor=ids[-1] if len(found) > limit else None)
+    return ProjectCards(cards, next_cursor=ids[-1] if len(found) > CARDS else None)
 
 
 @dataclass(frozen=True, slots=True)
