@@ -91,6 +91,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     "vote_strength": "The strength is %(value)s. It is 1, 2 or 3, and left out for a tie or both bad.",
     "vote_time": "The time %(value)s cannot be read. Write it like 2026-05-31T14:05:00Z, between 1970 and 2100.",
     "vote_seconds": "The seconds are %(value)s. They are a number from 0 to %(limit)d.",
+    # The row against the project
+    "task_id_other_text": "The task_id %(task_id)s is already there with another text. Use a new id for a new text.",
+    "votes_apart": "An earlier row has the same prompt and responses. Put the votes of both into one row.",
+    "vote_changed": "The annotator %(annotator)s has already voted otherwise on these responses. "
+    "An import never changes a vote; leave this one out.",
+    "choice_not_allowed": "The choice %(choice)s is not offered in this project. Allow it in the project's settings.",
+    "strength_over_scale": "The annotator %(annotator)s gives the strength %(found)s, and this project's scale ends at "
+    "%(limit)d. Change the vote, or the project's settings.",
 })  # fmt: skip
 
 

@@ -164,6 +164,34 @@ class Preview:
     """Whether reading stopped at the last problem, so that there may be more."""
     unused: dict[str, str | None] = field(default_factory=dict)
     """Columns that are left out, each with the known one that was perhaps meant."""
+    _annotators: set[str] = field(default_factory=set)
+    _keys: set[str] = field(default_factory=set)
+
+    def see(self, item: ImportRow | ImportProblem) -> None:
+        """Take the next item of the file in."""
+        if isinstance(item, ImportProblem):
+            self.problems.append(item)
+            return
+        self.n_rows += 1
+        self.responses[len(item.responses)] += 1
+        self.n_votes += len(item.votes)
+        self.n_gold += item.gold is not None
+        self._annotators.update(vote.annotator for vote in item.votes)
+        self.n_annotators = len(self._annotators)
+        if item.language:
+            self.languages[item.language] += 1
+        if item.domain:
+            self.domains[item.domain] += 1
+        if len(self.samples) < 3:
+            self.samples.append(item)
+        key = row_key(item)
+        self.n_repeated += key in self._keys
+        self._keys.add(key)
+
+    def end(self, reading: Reading) -> None:
+        """The file has been read to its end, or as far as it goes."""
+        self.is_cut_short = reading.is_cut_short
+        self.unused = reading.unused
 
 
 def preview(
@@ -172,27 +200,7 @@ def preview(
     """Read the whole file once and say what is in it. Never raises for what the file holds."""
     reading = Reading(source, filename, limits=limits, options=options)
     seen = Preview()
-    annotators: set[str] = set()
-    keys: set[str] = set()
     for item in reading:
-        if isinstance(item, ImportProblem):
-            seen.problems.append(item)
-            continue
-        seen.n_rows += 1
-        seen.responses[len(item.responses)] += 1
-        seen.n_votes += len(item.votes)
-        seen.n_gold += item.gold is not None
-        annotators.update(vote.annotator for vote in item.votes)
-        if item.language:
-            seen.languages[item.language] += 1
-        if item.domain:
-            seen.domains[item.domain] += 1
-        if len(seen.samples) < 3:
-            seen.samples.append(item)
-        key = row_key(item)
-        seen.n_repeated += key in keys
-        keys.add(key)
-    seen.n_annotators = len(annotators)
-    seen.is_cut_short = reading.is_cut_short
-    seen.unused = reading.unused
+        seen.see(item)
+    seen.end(reading)
     return seen
