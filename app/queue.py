@@ -40,12 +40,14 @@ class Job(StrEnum):
     """Every kind of background work. The worker's table of handlers must name each of them."""
 
     IMPORT_TASKS = "import_tasks"
+    PREVIEW_IMPORT = "preview_import"
     SIMULATE_ANNOTATORS = "simulate_annotators"
     SEND_MAIL = "send_mail"
 
 
 QUEUES: dict[Job, str] = {
     Job.IMPORT_TASKS: "default",
+    Job.PREVIEW_IMPORT: "default",
     Job.SIMULATE_ANNOTATORS: "default",
     Job.SEND_MAIL: "default",
 }

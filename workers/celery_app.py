@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import beat_init, setup_logging, worker_process_init, worker_shutting_down
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
 from app.database import engine
 from app.queue import broker
@@ -38,8 +38,3 @@ def _begin_child(**_given: Any) -> None:
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _put_work_down(**_given: Any) -> None:
     shutdown.ask()
-
-
-@beat_init.connect  # type: ignore[untyped-decorator]
-def _sweep_beside_the_ticks(**_given: Any) -> None:
-    schedule.start_sweeping()

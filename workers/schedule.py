@@ -6,6 +6,7 @@ The sweep runs in beat's own process: as a task it would wait behind the very jo
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -19,16 +20,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
 }
 
 
-def start_sweeping() -> threading.Thread:
-    """Sweep every few seconds in a thread that ends with the process."""
-    thread = threading.Thread(target=_sweep_forever, name="sweep", daemon=True)
+def start_sweeping(sweep: Callable[[], object]) -> threading.Thread:
+    """Call `sweep` every few seconds in a thread that ends with the process."""
+    thread = threading.Thread(target=_sweep_forever, args=[sweep], name="sweep", daemon=True)
     thread.start()
     return thread
 
 
-def _sweep_forever() -> None:
-    from workers.tasks.periodic import sweep
-
+def _sweep_forever(sweep: Callable[[], object]) -> None:
     pause = threading.Event()
     while True:
         try:

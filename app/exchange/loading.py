@@ -62,6 +62,7 @@ class ImportCounts:
     responses: int = 0
     tasks: int = 0
     gold_tasks: int = 0
+    voted_tasks: int = 0
     votes: int = 0
     annotators: int = 0
     repeated_rows: int = 0
@@ -269,6 +270,7 @@ class Loader:
         self.counts.responses += len(responses)
         self.counts.tasks += len(tasks)
         self.counts.gold_tasks += len(gold)
+        self.counts.voted_tasks += sum(bool(pair.votes) for row_pairs in pairs for pair in row_pairs)
 
     def _prompt(self, row: ImportRow, prompt_id: int) -> tuple[Any, ...]:
         return (

@@ -22,6 +22,7 @@ from app.models import (
     Annotator,
     AnnotatorKind,
     ImportBatch,
+    Job,
     Project,
     Prompt,
     Response,
@@ -60,6 +61,29 @@ def batch_with_hash(session: Session, project_id: int, file_hash: str) -> int | 
         .order_by(ImportBatch.id)
         .limit(1)
     )
+
+
+def batches(session: Session, project_id: int, *, before: int | None = None, limit: int = 20) -> Sequence[ImportBatch]:
+    """A project's imports, newest first; `before` is the id that the last page ended with."""
+    statement = (
+        sa.select(ImportBatch).where(ImportBatch.project_id == project_id).order_by(ImportBatch.id.desc()).limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(ImportBatch.id < before)
+    return session.scalars(statement).all()
+
+
+def job_of_project(session: Session, job_id: int, project_id: int, kinds: Sequence[str]) -> Job | None:
+    return session.scalar(
+        sa.select(Job).where(Job.id == job_id, Job.project_id == project_id, Job.kind.in_(list(kinds)))
+    )
+
+
+def ended_jobs(session: Session, kind: str, before: datetime) -> Sequence[Job]:
+    """Jobs of a kind that ended before then and still name a stored file."""
+    return session.scalars(
+        sa.select(Job).where(Job.kind == kind, Job.finished_at < before, Job.payload.has_key("stored")).limit(1000)
+    ).all()
 
 
 def known_prompts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,38 @@ class ImportOptions(BaseModel):
 
     def reading(self) -> ReadOptions:
         return ReadOptions(chosen_votes=self.chosen_votes, keep_same=self.keep_same)
+
+
+class ReadingForm(BaseModel):
+    """How an uploaded file is read, as a form sends it: a box that is not ticked is absent."""
+
+    chosen_votes: bool = False
+    keep_same: bool = False
+
+
+class TargetForm(BaseModel):
+    """How many judgements the tasks of an import ask for; an empty field means the default."""
+
+    overlap: int | None = Field(None, ge=1, le=50, description=ImportOptions.model_fields["overlap"].description)
+    extra_overlap: int = Field(0, ge=0, le=50, description=ImportOptions.model_fields["extra_overlap"].description)
+
+
+class ImportBatchOut(BaseModel):
+    """One import that added something."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    filename: str
+    file_hash: str
+    counts: dict[str, Any]
+    created_at: datetime
+    created_by_id: int | None
+
+
+class ImportBatchPage(BaseModel):
+    items: list[ImportBatchOut]
+    next_cursor: str | None
 
 
 def problem_json(problem: ImportProblem) -> dict[str, Any]:

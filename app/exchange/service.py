@@ -40,7 +40,7 @@ class ImportRefused(Invalid):
 
     code = "import_refused"
 
-    def __init__(self, problems: list[ImportProblem]) -> None:
+    def __init__(self, problems: list[ImportProblem], *, is_cut_short: bool = False) -> None:
         self.problems = problems[:MAX_PROBLEMS]
         super().__init__(
             "Nothing was imported. %(problem)s"
@@ -49,7 +49,10 @@ class ImportRefused(Invalid):
             count=len(problems),
             problem=problems[0].message,
         )
-        self.details = {"problems": [problem_json(problem) for problem in self.problems]}
+        self.details = {
+            "problems": [problem_json(problem) for problem in self.problems],
+            "is_cut_short": is_cut_short or len(problems) >= MAX_PROBLEMS,
+        }
 
 
 def import_rows(

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
-from app.queue import Handler, Job
+from app.database import JSON, unit_of_work
+from app.exchange import uploads
+from app.models import Job as JobRow
+from app.queue import Handler, Job, Reporter
 
-HANDLERS: dict[Job, Handler] = {}
+
+def import_tasks(job: JobRow, reporter: Reporter) -> JSON:
+    with unit_of_work() as session:
+        result = uploads.run_import(session, job, reporter)
+        reporter.fence(session)
+    return result
+
+
+def preview_import(job: JobRow, reporter: Reporter) -> JSON:
+    with unit_of_work() as session:
+        return uploads.run_preview(session, job, reporter)
+
+
+HANDLERS: dict[Job, Handler] = {
+    Job.IMPORT_TASKS: import_tasks,
+    Job.PREVIEW_IMPORT: preview_import,
+}

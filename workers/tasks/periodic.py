@@ -1,20 +1,31 @@
-"""The sweep: lost wake-ups, silent workers, expired leases of annotators, old counters."""
+"""The sweep: lost wake-ups and silent workers; the purge: old counters."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from celery.signals import beat_init
+
 from app import queue
 from app.database import unit_of_work
+from app.exchange.uploads import purge_uploads
 from app.web import throttle
+from workers import schedule
 from workers.celery_app import app
 
 
-@app.task(name="accord.sweep")  # type: ignore[untyped-decorator]
 def sweep() -> None:
     queue.reap()
     queue.sweep()
+
+
+@beat_init.connect  # type: ignore[untyped-decorator]
+def _sweep_beside_the_ticks(**_given: Any) -> None:
+    schedule.start_sweeping(sweep)
 
 
 @app.task(name="accord.purge")  # type: ignore[untyped-decorator]
 def purge() -> None:
     with unit_of_work() as session:
         throttle.purge(session)
+        purge_uploads(session)
