@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.accounts import pages as accounts_pages
+from app.annotation import api as annotation_api
+from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
 from app.dashboard import pages as dashboard_pages
 from app.projects import api as projects_api
@@ -18,6 +20,7 @@ def page_routers() -> list[APIRouter]:
         projects_pages.router,
         guideline_pages.router,
         dashboard_pages.router,
+        annotation_pages.router,
     ]
 
 
@@ -26,4 +29,5 @@ def api_routers() -> list[APIRouter]:
         dashboard_api.router,
         projects_api.router,
         guideline_api.router,
+        annotation_api.router,
     ]

@@ -65,14 +65,15 @@ def next_assignment(
     annotator_id: int,
     dice: rules.Dice,
     now: datetime,
-    may_wait: bool = True,
+    holds_locks: bool = False,
 ) -> Assignment | Nothing:
     """The lease on this annotator's desk: the one they hold, or a new one, or the reason why there is none.
 
-    `may_wait=False` is for a transaction that has already locked a task (a submit): it skips what is locked, and says
-    BUSY where waiting might find something. Asking again in a transaction of its own then does.
+    `holds_locks` says that this transaction has locked the annotator and a task already (a submit): then what is
+    locked is skipped, and BUSY said where waiting might find something. Asking again in a transaction of its own does.
     """
-    queries.lock_annotator(session, annotator_id)
+    if not holds_locks:
+        queries.lock_annotator(session, annotator_id)
     desk = queries.desk(session, project_id=project_id, annotator_id=annotator_id)
     if desk.status != ProjectStatus.ACTIVE:
         return Nothing.PAUSED if desk.status == ProjectStatus.PAUSED else Nothing.ARCHIVED
@@ -85,7 +86,7 @@ def next_assignment(
 
     task_id, reason = _claim_gold(session, project_id, annotator_id, policy=policy, dice=dice), OverlapReason.GOLD
     if task_id is None:
-        found = _claim_waiting(session, project_id, annotator_id, now=now, may_wait=may_wait)
+        found = _claim_waiting(session, project_id, annotator_id, now=now, may_wait=not holds_locks)
         if isinstance(found, Nothing):
             return found
         task_id, reason = found, OverlapReason.BASE
@@ -291,6 +292,25 @@ def edit_deadline(first: Annotation, policy: Policy) -> datetime:
     return first.submitted_at + timedelta(hours=policy.edit_hours)
 
 
+def editable(session: Session, *, row: AssignmentRow, now: datetime) -> Annotation:
+    """The newest revision of an own judgement that may still be changed; raises Conflict or Forbidden."""
+    chain = queries.annotations_of(session, row.assignment.id)
+    if not chain:
+        raise Conflict("There is no judgement to change yet.", code="not_judged")
+    _refuse_late_edit(row, chain[-1], now)
+    return chain[0]
+
+
+def _refuse_late_edit(row: AssignmentRow, first: Annotation, now: datetime) -> None:
+    policy = Policy.model_validate(row.policy)
+    if now > edit_deadline(first, policy):
+        raise Forbidden(
+            "Judgements can be changed for %(hours)s hours; this one stays as it is.",
+            hours=policy.edit_hours,
+            code="edit_window_over",
+        )
+
+
 def revise_annotation(
     session: Session,
     *,
@@ -324,13 +344,7 @@ def revise_annotation(
             "Open it again from your history.",
             code="revised_meanwhile",
         )
-    policy = Policy.model_validate(row.policy)
-    if now > edit_deadline(first, policy):
-        raise Forbidden(
-            "Judgements can be changed for %(hours)s hours; this one stays as it is.",
-            hours=policy.edit_hours,
-            code="edit_window_over",
-        )
+    _refuse_late_edit(row, first, now)
     choice, strength = _as_stored(judgement, row)
     annotation = queries.insert_annotation(
         session,

@@ -20,10 +20,27 @@ class Who:
 
 
 PUBLIC = Who("nobody")
+OWN = Who(is_own=True)
 
 TABLE: dict[tuple[str, str], Who] = {
     ("GET", "/api/v1/openapi.json"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,
+    ("GET", "/projects/{project_id}/judge"): Who(),
+    ("GET", "/projects/{project_id}/judge/history"): Who(),
+    ("GET", "/projects/{project_id}/judge/last"): Who(),
+    ("GET", "/projects/{project_id}/judge/edit/{public_id}"): OWN,
+    ("POST", "/projects/{project_id}/judge/edit/{public_id}"): OWN,
+    ("POST", "/projects/{project_id}/judge/{public_id}"): OWN,
+    ("POST", "/projects/{project_id}/judge/{public_id}/skip"): OWN,
+    ("POST", "/projects/{project_id}/judge/{public_id}/heartbeat"): OWN,
+    ("POST", "/projects/{project_id}/judge/{public_id}/return"): OWN,
+    ("POST", "/api/v1/projects/{project_id}/next"): Who(),
+    ("GET", "/api/v1/projects/{project_id}/annotations/mine"): Who(),
+    ("POST", "/api/v1/assignments/{public_id}/annotation"): OWN,
+    ("PATCH", "/api/v1/assignments/{public_id}/annotation"): OWN,
+    ("POST", "/api/v1/assignments/{public_id}/skip"): OWN,
+    ("POST", "/api/v1/assignments/{public_id}/heartbeat"): OWN,
+    ("POST", "/api/v1/assignments/{public_id}/return"): OWN,
 }
