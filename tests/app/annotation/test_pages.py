@@ -5,6 +5,7 @@ from html import unescape
 import pytest
 import sqlalchemy as sa
 
+from app.accounts import passwords
 from app.accounts.tokens import new_token
 from app.models import (
     Annotation,
@@ -15,8 +16,9 @@ from app.models import (
     Task,
 )
 from app.projects.definitions import AnswerSchema, Policy
-from app.web.security import session_cookie_name
-from tests.support.browsing import form, sign_in
+from tests.app.accounts.conftest import PASSWORD
+from tests.app.accounts.test_kept_form import fields
+from tests.support.browsing import form
 
 HTMX = {"HX-Request": "true"}
 PLAIN = Policy(overlap=1, gold_rate=0.0)
@@ -209,7 +211,9 @@ def test_a_nul_in_the_reasons_is_no_fault(make, project, client, db):
     assert votes(db)[0].rationale == "a\ufffdb"
 
 
-def test_an_expired_sign_in_keeps_the_form_and_saves_it_once(make, project, client, person, db):
+def test_an_expired_sign_in_keeps_the_form_and_saves_it_once(make, project, browse, db):
+    user = make.member(project, user=make.user(password_hash=passwords.hash_password(PASSWORD)))
+    client = browse(user)
     make.task(project)
     page = client.get(desk_of(project)).text
     address = f"{desk_of(project)}/{public_id(page)}"
@@ -217,13 +221,13 @@ def test_an_expired_sign_in_keeps_the_form_and_saves_it_once(make, project, clie
     db.commit()
     refused = client.post(address, data={**hidden(page), "choice": "b3", "rationale": "Long thought."})
     assert refused.status_code == 401
-    assert votes(db) == []
-    kept = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', refused.text))
-    assert (kept["choice"], kept["rationale"]) == ("b3", "Long thought.")
-    assert f'action="{address}"' in refused.text
-    client.cookies.set(session_cookie_name(), sign_in(db, person))
+    carried = fields(refused, "/sign-in")
+    shown = client.post("/sign-in", data={**carried, "email": user.email, "password": PASSWORD})
+    assert shown.status_code == 200
+    assert votes(db) == []  # nothing is sent by itself
+    kept = fields(shown, address)
     assert [client.post(address, data=kept).status_code for _ in range(2)] == [303, 303]
-    assert [vote.rationale for vote in votes(db)] == ["Long thought."]
+    assert [(vote.rationale, vote.strength) for vote in votes(db)] == [("Long thought.", 3)]
 
 
 def test_a_stale_csrf_token_keeps_the_form(make, project, client, db):
