@@ -1,5 +1,5 @@
 """The desk for programs: the same deeds over the same services as the pages."""
-# ruff: noqa: FAST003 - the access dependencies take the ids of the path
+
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# ruff: noqa: FAST003 - the access dependencies take the ids of the path
+
 """The desk: one comparison at a time, and the history of one's own judgements."""
 
 from __future__ import annotations

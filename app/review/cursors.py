@@ -46,7 +46,8 @@ def decode(text: str, *, sort: str) -> Cursor:
 
 def _damaged() -> Invalid:
     return Invalid(
-        "This page of the list cannot be found: the link is damaged or belongs to another order. Start at the first page.",
+        "This page of the list cannot be found: the link is damaged or belongs to another order. "
+        "Start at the first page.",
         code="invalid_cursor",
         field="cursor",
     )

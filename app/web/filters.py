@@ -52,7 +52,8 @@ def relative_time(value: datetime | None, now: datetime | None = None) -> str:
         return "–"
     delta = value - (now or datetime.now(UTC))
     text = dates.format_timedelta(delta, add_direction=True, locale=current_locale())
-    return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(value.isoformat(), format_datetime(value), text)
+    element = Markup('<time datetime="{}" title="{}" data-relative>{}</time>')
+    return element.format(value.isoformat(), format_datetime(value), text)
 
 
 def format_duration(seconds: float | None) -> str:
