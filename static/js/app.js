@@ -19,6 +19,8 @@ function showToast(text, kind = "info") {
 }
 
 function expire(toast) {
+  if (toast.dataset.isTimed) return;
+  toast.dataset.isTimed = "true";
   if (toast.classList.contains("toast-error") || toast.classList.contains("toast-warning")) return;
   let timer = setTimeout(() => toast.remove(), 6000);
   toast.addEventListener("pointerenter", () => clearTimeout(timer));

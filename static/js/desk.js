@@ -84,13 +84,15 @@ function restoreDraft() {
   field.closest("details").open = true;
 }
 
+/** Take up the task that is on the page, if it is another one; without a task there is nothing to measure. */
 function start() {
   const found = document.querySelector("[data-desk]");
-  if (!found || found === desk) return;
+  if (found === desk) return;
   desk = found;
-  clock = new Clock(performance.now());
-  restoreDraft();
   clearInterval(beat);
+  clock = desk && new Clock(performance.now());
+  if (!desk) return;
+  restoreDraft();
   beat = setInterval(sendHeartbeat, HEARTBEAT_MS);
 }
 
@@ -149,12 +151,12 @@ document.addEventListener("htmx:before:swap", () => {
 document.addEventListener("htmx:after:swap", () => {
   const before = desk;
   start();
-  if (desk === before || !document.contains(desk)) {
+  if (desk === before) {
     setSending(false);
     return;
   }
   if (draftOfLastTask && draftOfLastTask !== draftKey()) sessionStorage.removeItem(draftOfLastTask);
-  if (!isTyping(document.activeElement)) desk.focus({ preventScroll: true });
+  if (!isTyping(document.activeElement)) document.getElementById("task")?.focus({ preventScroll: true });
   if (window.scrollY > 0) window.scrollTo({ top: 0 });
 });
 

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import jinja2
 import pytest
 
-from app.errors import SignInRequired
 from app.web.render import STATIC, TEMPLATES, environment
 
 VIEWER = SimpleNamespace(id=1, name="Ada Lovelace", pseudonym="quiet-heron", is_instance_admin=True, theme="auto")
@@ -27,16 +26,19 @@ PAGES = {
     "desk with four strengths": ("gallery/desk.html", {"steps": 4, "post_target": "#task"}),
     "plain": ("gallery/plain.html", {"viewer": None}),
     "not found": ("errors/error.html", {"status": 404, "sentence": "There is no such task."}),
-    "kept form": (
-        "errors/kept_form.html",
-        {
-            "status": 401,
-            "sentence": "Your sign-in ended.",
-            "problem": SignInRequired(),
-            "kept": [("choice", "a2"), ("old_password", "secret")],
-            "action": "/a",
-        },
-    ),
+    **{
+        f"kept form, {code}": (
+            "errors/kept_form.html",
+            {
+                "problem": SimpleNamespace(code=code),
+                "status": 401,
+                "sentence": "Your sign-in ended.",
+                "kept": [("choice", "a2"), ("old_password", "correct-horse-battery")],
+                "action": "/a",
+            },
+        )
+        for code in ("sign_in_required", "consent_required", "csrf_failed")
+    },
 }
 
 
@@ -151,10 +153,10 @@ def test_every_icon_exists(page: Page) -> None:
 
 
 def test_a_kept_password_is_not_shown() -> None:
-    template, context = PAGES["kept form"]
+    template, context = PAGES["kept form, csrf_failed"]
     html = environment().get_template(template).render({**CONTEXT, **context})
     assert "<dt>choice</dt>" in html
-    assert "secret" not in html
+    assert "correct-horse-battery" not in html
 
 
 @pytest.mark.parametrize(
