@@ -12,8 +12,8 @@ from starlette.responses import Response
 from app.accounts import queries
 from app.accounts.access import BrowserViewer, CurrentViewer, PathId, SignedInViewer, Viewer
 from app.accounts.addresses import local_path
+from app.accounts.doors import begin_session, field_errors, throttled, with_session
 from app.accounts.navigation import instance_nav
-from app.accounts.pages.shared import begin_session, field_errors, throttled, with_session
 from app.accounts.schemas import ChangePassword, NewApiToken, ProfileForm, ThemeForm
 from app.accounts.service import account
 from app.errors import AppError

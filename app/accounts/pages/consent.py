@@ -9,8 +9,8 @@ from starlette.responses import Response
 from app.accounts import queries
 from app.accounts.access import InstanceAdmin, SignedInViewer, Viewer, require_signed_in
 from app.accounts.addresses import local_path
+from app.accounts.doors import KeptFields
 from app.accounts.navigation import instance_nav
-from app.accounts.pages.shared import KeptFields
 from app.accounts.schemas import GiveConsent, PublishConsent
 from app.accounts.service import consent
 from app.errors import AppError

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.accounts.pages.shared import field_errors, throttle_account, throttled
+from app.accounts.doors import field_errors, throttle_account, throttled
 from app.accounts.schemas import AskForReset, ChooseNewPassword
 from app.accounts.service import resets
 from app.accounts.service.inbox import has_mail
