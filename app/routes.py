@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.accounts import api as accounts_api
 from app.accounts import pages as accounts_pages
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
+from app.accounts import people_api
 from app.dashboard import api as dashboard_api
 from app.dashboard import audit_pages
 from app.dashboard import pages as dashboard_pages
@@ -29,6 +31,8 @@ def page_routers() -> list[APIRouter]:
 
 def api_routers() -> list[APIRouter]:
     return [
+        accounts_api.router,
+        people_api.router,
         dashboard_api.router,
         projects_api.router,
         guideline_api.router,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from sqlalchemy.orm import Session
 
 from app.accounts import queries
@@ -20,6 +20,8 @@ from app.web.security import session_cookie_name
 
 __all__ = ["ROLE_RANK", "has_role"]
 LAST_SEEN_EVERY = timedelta(minutes=5)
+PathId = Annotated[int, Path(gt=0, lt=2**63)]
+"""An id in an address; one that no row can have is not found."""
 
 
 class ConsentRequired(AppError):
@@ -130,6 +132,16 @@ def require_viewer(viewer: SignedInViewer) -> Viewer:
 
 
 CurrentViewer = Annotated[Viewer, Depends(require_viewer)]
+
+
+def require_browser(viewer: CurrentViewer) -> Viewer:
+    """A person at a browser: a stolen token must not be able to make more tokens or change the password."""
+    if viewer.sign_in_id is None:
+        raise Forbidden("An API token may not do this. Sign in with a browser.")
+    return viewer
+
+
+BrowserViewer = Annotated[Viewer, Depends(require_browser)]
 
 
 def require_instance_admin(viewer: CurrentViewer) -> Viewer:

@@ -88,9 +88,7 @@ def memberships_of(session: Session, user_ids: Sequence[int]) -> dict[int, list[
 def members(session: Session, project_id: int, *, after: int | None = None, limit: int) -> list[Member]:
     """The project's present members in the order in which they came."""
     statement = (
-        sa.select(
-            User, Annotator.pseudonym, Membership.role, Membership.created_at, _last_seen(), Membership.id
-        )
+        sa.select(User, Annotator.pseudonym, Membership.role, Membership.created_at, _last_seen(), Membership.id)
         .join(Annotator, Annotator.user_id == User.id)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.project_id == project_id, Membership.ended_at.is_(None))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.accounts.pages import consent, invitations, setup, sign_in
+from app.accounts.pages import account, consent, inbox, invitations, people, reset, setup, sign_in
 
 router = APIRouter()
-for part in (setup, sign_in, invitations, consent):
+for part in (setup, sign_in, reset, invitations, consent, account, inbox, people):
     router.include_router(part.router)

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts import queries
-from app.accounts.access import InstanceAdmin, SignedInViewer, require_instance_admin, require_signed_in
+from app.accounts.access import InstanceAdmin, SignedInViewer, Viewer, require_signed_in
 from app.accounts.addresses import local_path
-from app.accounts.pages.shared import KeptFields
+from app.accounts.doors import KeptFields
+from app.accounts.navigation import instance_nav
 from app.accounts.schemas import GiveConsent, PublishConsent
 from app.accounts.service import consent
 from app.errors import AppError
@@ -60,9 +61,9 @@ def _consent_page(
     return render(request, "accounts/consent.html", context, status=422 if error else 200)
 
 
-@router.get("/people/consent", dependencies=[Depends(require_instance_admin)])
-def show_consent_versions(request: Request, session: DbSession) -> Response:
-    return _versions_page(request, session, consent.newest_text(session)[1], None)
+@router.get("/people/consent")
+def show_consent_versions(request: Request, session: DbSession, viewer: InstanceAdmin) -> Response:
+    return _versions_page(request, session, viewer, consent.newest_text(session)[1], None)
 
 
 @router.post("/people/consent")
@@ -75,20 +76,21 @@ def publish_consent(request: Request, session: DbSession, viewer: InstanceAdmin,
             "count": 100,
             "most": 20_000,
         }
-        return _versions_page(request, session, body, sentence if "body" in errors else None)
+        return _versions_page(request, session, viewer, body, sentence if "body" in errors else None)
     if "preview" in fields:
-        return _versions_page(request, session, wanted.body, None, preview=wanted.body)
+        return _versions_page(request, session, viewer, wanted.body, None, preview=wanted.body)
     try:
         consent.publish(session, body=wanted.body, actor_id=viewer.id)
     except AppError as error:
-        return _versions_page(request, session, wanted.body, _(error.message))
+        return _versions_page(request, session, viewer, wanted.body, _(error.message))
     return redirect(request, "/people/consent")
 
 
 def _versions_page(
-    request: Request, session: Session, body: str, error: str | None, *, preview: str | None = None
+    request: Request, session: Session, viewer: Viewer, body: str, error: str | None, *, preview: str | None = None
 ) -> Response:
     context = {
+        "nav": instance_nav(viewer, "consent"),
         "body": body,
         "error": error,
         "preview": markdown.render(preview) if preview is not None else None,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.accounts import queries
 from app.accounts.access import OptionalViewer, Viewer
-from app.accounts.pages.shared import begin_session, field_errors, throttled, with_session
+from app.accounts.doors import begin_session, field_errors, throttled, with_session
 from app.accounts.schemas import AcceptInvitation, NewPerson
 from app.accounts.service import consent, invitations
 from app.errors import AppError

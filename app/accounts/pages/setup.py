@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.pages.shared import begin_session, field_errors, throttled, with_session
+from app.accounts.doors import begin_session, field_errors, throttled, with_session
 from app.accounts.schemas import NewPerson
 from app.accounts.service import consent, setup
 from app.errors import AppError

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.accounts import queries
 from app.accounts.access import OptionalViewer
 from app.accounts.addresses import local_path
-from app.accounts.pages.shared import KeptFields, begin_session, forgive, throttle_account, with_session
+from app.accounts.doors import KeptFields, begin_session, forgive, throttle_account, with_session
 from app.accounts.schemas import SignInForm
 from app.accounts.service import sign_in
 from app.web.forms import FormFields, parse_form

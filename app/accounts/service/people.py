@@ -63,9 +63,7 @@ def _tell_about_role(session: Session, *, project_id: int, user_id: int, role: R
     inbox.notify(session, user_id, "Your role in %(project)s has changed", sentences[role], project=project)
 
 
-def end_membership(
-    session: Session, *, project_id: int, user_id: int, actor_id: int, by_instance_admin: bool
-) -> None:
+def end_membership(session: Session, *, project_id: int, user_id: int, actor_id: int, by_instance_admin: bool) -> None:
     """Take a person out of a project: open tasks go back; judgements stay, and count as before."""
     admins = queries.lock_project_admins(session, project_id)
     row = _member(session, project_id, user_id)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.accounts import queries
 from app.accounts.service import account, inbox, links
+from app.accounts.service.users import require_good_password
 from app.config import settings
 from app.errors import Conflict, Gone
 from app.models import LinkKind, OneTimeLink, User
@@ -64,6 +65,7 @@ def find(session: Session, token: str, *, lock: bool = False) -> tuple[OneTimeLi
 def set_new_password(session: Session, *, token: str, password: str) -> User:
     """Use the link: the new password holds, every sign-in of the person ends."""
     link, user = find(session, token, lock=True)
+    require_good_password(password, email=user.email, name=user.name)
     links.use_link(link, user_id=user.id)
     session.flush()
     account.set_password(session, user, password)
