@@ -8,7 +8,7 @@ from app.accounts import pages as accounts_pages
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
-from app.dashboard import audit_pages
+from app.dashboard import audit_pages, sample_pages
 from app.dashboard import pages as dashboard_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
@@ -24,12 +24,14 @@ def page_routers() -> list[APIRouter]:
         dashboard_pages.router,
         annotation_pages.router,
         audit_pages.router,
+        sample_pages.router,
     ]
 
 
 def api_routers() -> list[APIRouter]:
     return [
         dashboard_api.router,
+        sample_pages.api_router,
         projects_api.router,
         guideline_api.router,
         annotation_api.router,
