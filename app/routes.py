@@ -10,7 +10,7 @@ from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
 from app.accounts import people_api
 from app.dashboard import api as dashboard_api
-from app.dashboard import audit_pages
+from app.dashboard import audit_pages, sample_pages
 from app.dashboard import pages as dashboard_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
@@ -26,6 +26,7 @@ def page_routers() -> list[APIRouter]:
         dashboard_pages.router,
         annotation_pages.router,
         audit_pages.router,
+        sample_pages.router,
     ]
 
 
@@ -34,6 +35,7 @@ def api_routers() -> list[APIRouter]:
         accounts_api.router,
         people_api.router,
         dashboard_api.router,
+        sample_pages.api_router,
         projects_api.router,
         guideline_api.router,
         annotation_api.router,

@@ -45,6 +45,52 @@ def deeds() -> dict[str, Deed]:
         "guideline.discard_draft": Deed("project", _("%(actor)s threw the draft of the guidelines away")),
         "guideline.publish": Deed("project", _("%(actor)s published version %(number)s of the guidelines")),
         "sample.fill": Deed("data", _("%(actor)s asked for simulated annotators")),
+        "import.started": Deed("data", _("%(actor)s started the import of %(filename)s")),
+        "tasks.imported": Deed("data", _("%(actor)s imported %(tasks)s tasks and %(votes)s judgements")),
+        "job.cancelled": Deed("data", _("%(actor)s cancelled a job")),
+        "task.set_priority": Deed("data", _("%(actor)s set the priority of a task to %(after)s")),
+        "task.set_tags": Deed("data", _("%(actor)s changed the tags of a task")),
+        "task.requeue": Deed("data", _("%(actor)s asked for %(judgements)s more judgements of a task")),
+        "task.archive": Deed("data", _("%(actor)s archived a task")),
+        "task.restore": Deed("data", _("%(actor)s restored a task")),
+        "task.mark_gold": Deed("data", _("%(actor)s gave a task a known answer")),
+        "task.unmark_gold": Deed("data", _("%(actor)s took the known answer from a task")),
+        "tasks.priority": Deed("data", _("%(actor)s set the priority of %(changed)s tasks")),
+        "tasks.requeue": Deed("data", _("%(actor)s asked for more judgements of %(changed)s tasks")),
+        "tasks.archive": Deed("data", _("%(actor)s archived %(changed)s tasks")),
+        "tasks.restore": Deed("data", _("%(actor)s restored %(changed)s tasks")),
+        "tasks.add_tag": Deed("data", _("%(actor)s added the tag %(tag)s to %(changed)s tasks")),
+        "tasks.remove_tag": Deed("data", _("%(actor)s removed the tag %(tag)s from %(changed)s tasks")),
+        "invitation.create": Deed("people", _("%(actor)s made an invitation (%(role)s)")),
+        "invitation.renew": Deed("people", _("%(actor)s renewed an invitation")),
+        "invitation.revoke": Deed("people", _("%(actor)s withdrew an invitation")),
+        "invitation.accept": Deed("people", _("%(actor)s accepted an invitation (%(role)s)")),
+        "membership.change_role": Deed("people", _("%(actor)s changed a role from %(before)s to %(after)s")),
+        "membership.end": Deed("people", _("%(actor)s ended a membership")),
+        "message.send": Deed("people", _("%(actor)s sent a message")),
+        "consent.publish": Deed("people", _("%(actor)s published version %(number)s of the consent text")),
+        "consent.give": Deed("people", _("%(actor)s agreed to the consent text")),
+        "user.deactivate": Deed("people", _("%(actor)s deactivated a person")),
+        "user.reactivate": Deed("people", _("%(actor)s let a person in again")),
+        "user.grant_instance_admin": Deed("people", _("%(actor)s made a person admin of the installation")),
+        "user.withdraw_instance_admin": Deed("people", _("%(actor)s took the installation’s admin role from a person")),
+        "user.change_profile": Deed("sign_in", _("%(actor)s changed their profile")),
+        "user.change_password": Deed("sign_in", _("%(actor)s changed their password")),
+        "password_reset.create": Deed("sign_in", _("%(actor)s made a link to reset a password")),
+        "password_reset.mail": Deed("sign_in", _("%(actor)s mailed a link to reset a password")),
+        "password_reset.use": Deed("sign_in", _("%(actor)s set a new password by a link")),
+        "session.start": Deed("sign_in", _("%(actor)s signed in")),
+        "session.refuse": Deed("sign_in", _("%(actor)s refused a sign-in")),
+        "session.end": Deed("sign_in", _("%(actor)s ended a sign-in")),
+        "session.end_others": Deed("sign_in", _("%(actor)s ended all other sign-ins")),
+        "token.create": Deed("sign_in", _("%(actor)s made an API token")),
+        "token.revoke": Deed("sign_in", _("%(actor)s revoked an API token")),
+        "setup_link.create": Deed("sign_in", _("%(actor)s made the set-up link")),
+        "setup.complete": Deed("sign_in", _("%(actor)s became the first admin")),
+        "annotation.submit": Deed("judging", _("%(actor)s judged a task")),
+        "annotation.revise": Deed("judging", _("%(actor)s changed a judgement (revision %(revision)s)")),
+        "assignment.skip": Deed("judging", _("%(actor)s skipped a task (%(reason)s)")),
+        "assignment.return": Deed("judging", _("%(actor)s gave a task back")),
     }
 
 
@@ -78,7 +124,7 @@ def actor(row: AuditRow) -> str:
 def link(event: AuditEvent) -> str | None:
     """The page of the thing that the deed was done to, where it has one."""
     inside = f"/projects/{event.project_id}"
-    if event.project_id is None or not event.target_id:
+    if event.project_id is None:
         return None
     if event.target_type == "task":
         return f"{inside}/tasks/{event.target_id}"

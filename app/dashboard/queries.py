@@ -32,6 +32,12 @@ from app.models.task import IS_WAITING
 from app.queue import ACTIVE
 
 WAITING_SHOWN = 99
+SAMPLE_LOCK = 4_201_002
+
+
+def lock_sample(session: Session) -> None:
+    """Whoever makes the sample project does so alone, until the transaction ends."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(SAMPLE_LOCK)))
 
 
 @dataclass(frozen=True, slots=True)
