@@ -9,7 +9,10 @@ from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
 from app.dashboard import audit_pages
+from app.dashboard import jobs, jobs_api
 from app.dashboard import pages as dashboard_pages
+from app.exchange import api as exchange_api
+from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
 from app.projects import pages as projects_pages
@@ -24,6 +27,8 @@ def page_routers() -> list[APIRouter]:
         dashboard_pages.router,
         annotation_pages.router,
         audit_pages.router,
+        exchange_pages.router,
+        jobs.router,
     ]
 
 
@@ -33,4 +38,6 @@ def api_routers() -> list[APIRouter]:
         projects_api.router,
         guideline_api.router,
         annotation_api.router,
+        exchange_api.router,
+        jobs_api.router,
     ]
