@@ -157,6 +157,8 @@ def _problem_json(problem: AppError, headers: dict[str, str]) -> JSONResponse:
     }
     if problem.field:
         body["field"] = problem.field
+    if problem.details:
+        body["details"] = problem.details
     return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
 
 

@@ -11,7 +11,11 @@ from app.annotation import pages as annotation_pages
 from app.accounts import people_api
 from app.dashboard import api as dashboard_api
 from app.dashboard import audit_pages, sample_pages
+from app.dashboard import audit_pages
+from app.dashboard import jobs, jobs_api
 from app.dashboard import pages as dashboard_pages
+from app.exchange import api as exchange_api
+from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
 from app.projects import pages as projects_pages
@@ -27,6 +31,8 @@ def page_routers() -> list[APIRouter]:
         annotation_pages.router,
         audit_pages.router,
         sample_pages.router,
+        exchange_pages.router,
+        jobs.router,
     ]
 
 
@@ -39,4 +45,6 @@ def api_routers() -> list[APIRouter]:
         projects_api.router,
         guideline_api.router,
         annotation_api.router,
+        exchange_api.router,
+        jobs_api.router,
     ]

@@ -1,0 +1,81 @@
+"""A job for people: who may see it, what it is called, how far it is, and how to stop it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import audit, queue
+from app.accounts.access import Viewer, has_role, role_in_project
+from app.errors import NotFound
+from app.models import Job, JobState, Role
+from app.web.i18n import gettext as _
+
+
+def access_job(session: Session, viewer: Viewer, job_id: int) -> Job:
+    """The job, for its creator and the admins of its project; jobs of no project are the instance admins'."""
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound
+    if job.created_by_id == viewer.id or viewer.is_instance_admin:
+        return job
+    role = role_in_project(session, viewer, job.project_id) if job.project_id is not None else None
+    if role is None or not has_role(role, Role.ADMIN):
+        raise NotFound
+    return job
+
+
+def cancel_job(session: Session, viewer: Viewer, job: Job) -> Job:
+    """Ask the job to stop; what is still waiting ends at once. Raises Conflict when it has ended."""
+    cancelled = queue.request_cancel(session, job.id)
+    audit.record(session, "job.cancelled", actor_id=viewer.id, project_id=job.project_id, target=job, kind=job.kind)
+    return cancelled
+
+
+def card(job: Job) -> dict[str, Any]:
+    """What the macro job_card takes."""
+    done, total = _progress(job)
+    state = "cancelling" if job.state == JobState.RUNNING and job.cancel_requested_at else job.state.value
+    return {
+        "id": job.id,
+        "title": title(job),
+        "state": state,
+        "url": f"/jobs/{job.id}/card",
+        "phase": _phase(job),
+        "done": done,
+        "total": total,
+        "error": job.error if job.state == JobState.FAILED else None,
+        "cancel_url": f"/jobs/{job.id}/cancel",
+        "started_at": job.created_at,
+    }
+
+
+def title(job: Job) -> str:
+    filename = str(job.payload.get("filename", ""))
+    titles = {
+        queue.Job.IMPORT_TASKS: _("Import of %(filename)s"),
+        queue.Job.PREVIEW_IMPORT: _("Preview of %(filename)s"),
+        queue.Job.SIMULATE_ANNOTATORS: _("Simulated annotators"),
+        queue.Job.SEND_MAIL: _("Mail"),
+    }
+    return titles.get(queue.Job(job.kind), job.kind) % {"filename": filename}
+
+
+def _phase(job: Job) -> str | None:
+    phases = {
+        "waiting": _("Waiting for another import to end"),
+        "reading": _("Reading the rows"),
+        "importing": _("Importing the rows"),
+    }
+    return phases.get(job.phase) or job.phase or None
+
+
+def _progress(job: Job) -> tuple[int | None, int | None]:
+    """(done, total) in rows where the total is known, in per cent otherwise; none before the first report."""
+    if job.state != JobState.RUNNING or not job.progress:
+        return None, None
+    rows = job.payload.get("n_rows")
+    if rows and job.message.isdecimal():
+        return min(int(job.message), rows), rows
+    return round(100 * job.progress), 100
