@@ -11,6 +11,7 @@ from typing import Literal
 from app.errors import Invalid
 
 Direction = Literal["next", "previous"]
+DIRECTIONS: dict[str, Direction] = {"n": "next", "p": "previous"}
 LARGEST = 2**63 - 1
 
 
@@ -36,7 +37,7 @@ def decode(text: str, *, sort: str) -> Cursor:
     try:
         packed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found_sort, letter, key, row_id = json.loads(packed)
-        direction: Direction = {"n": "next", "p": "previous"}[letter]
+        direction = DIRECTIONS[letter]
     except (binascii.Error, ValueError, TypeError, KeyError, RecursionError):
         raise _damaged() from None
     if found_sort != sort or not all(type(part) is int and abs(part) <= LARGEST for part in (key, row_id)):
@@ -46,8 +47,7 @@ def decode(text: str, *, sort: str) -> Cursor:
 
 def _damaged() -> Invalid:
     return Invalid(
-        "This page of the list cannot be found: the link is damaged or belongs to another order. "
-        "Start at the first page.",
+        "This page of the list cannot be found: its link is damaged, or of another order. Start at the first page.",
         code="invalid_cursor",
         field="cursor",
     )

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.models import Choice, TaskKind, TaskStatus
 
 MAX_SELECTED = 500
-MAX_TAGS = 20
+MAX_TAGS = 200
 MAX_TAG_LENGTH = 64
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -44,7 +44,7 @@ Tags = Annotated[
     list[Annotated[str, Field(max_length=MAX_TAG_LENGTH + 10)]],
     BeforeValidator(_as_list),
     AfterValidator(_normalise_tags),
-    Field(max_length=200),
+    Field(max_length=MAX_TAGS),
 ]
 Priority = Annotated[int, Field(ge=-100, le=100, description="-100 (last) to 100 (first).")]
 Judgements = Annotated[int, Field(ge=1, le=50, description="How many more judgements to ask for.")]
