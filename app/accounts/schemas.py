@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from app.models import Role
-from app.web.forms import StorableText, storable
+from app.web.forms import storable
 from app.web.i18n import available_locales
 
 _EMAIL = re.compile(r"[^@\s\"<>(),;:\\]{1,64}@[^@\s\"<>(),;:\\]+")
@@ -68,7 +68,9 @@ class GiveConsent(BaseModel):
 
 
 class PublishConsent(BaseModel):
-    body: Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=100, max_length=20_000)]
+    body: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=100, max_length=20_000), AfterValidator(storable)
+    ]
 
 
 class AskForReset(BaseModel):
@@ -110,7 +112,7 @@ class ChangeRole(BaseModel):
 
 class NewMessage(BaseModel):
     subject: Annotated[str, Stripped, StringConstraints(max_length=150), AfterValidator(_one_line)]
-    body: Annotated[StorableText, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+    body: Annotated[str, Stripped, StringConstraints(max_length=10_000), AfterValidator(storable)]
 
 
 class ProjectRole(BaseModel):
