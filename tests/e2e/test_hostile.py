@@ -1,0 +1,160 @@
+"""Hostile text in every field that people fill in, on every page that shows it, in a real browser.
+
+Nothing runs, no dialog opens, no request leaves the origin, and the content security policy has nothing to refuse:
+the text was already harmless when it arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.e2e import people
+from tests.support.hostile import PAYLOADS
+
+pytestmark = pytest.mark.e2e
+
+USED = PAYLOADS[:120]
+NAMES = [payload.text.replace("\x00", "").replace("\n", " ")[:90] for payload in PAYLOADS if len(payload.text) < 400]
+
+
+def post(page: Page, url: str, address: str, body: dict[str, object], method: str = "post") -> dict[str, object]:
+    """The JSON API as this page's person, with the page's token."""
+    token = re.search(r'"X-CSRF-Token": "(\w+)"', page.content())
+    assert token is not None
+    answer = getattr(page.request, method)(f"{url}{address}", data=body, headers={"X-CSRF-Token": token.group(1)})
+    assert answer.ok, (address, answer.status, answer.text())
+    return answer.json() if "json" in answer.headers.get("content-type", "") else {}
+
+
+def unharmed(page: Page) -> None:
+    assert page.evaluate("window.__pwned") is None, page.url
+
+
+@pytest.fixture(scope="module")
+def besieged(stack, chromium, tmp_path_factory):
+    """An installation whose every text is hostile; made by an admin of its own stack."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(stack.url)
+    if "/sign-in" in page.url:
+        try:
+            people.set_up(page, stack.setup_url)
+        except AssertionError:
+            page.goto(f"{stack.url}/sign-in")
+            page.get_by_label("E-mail address").fill("ada@example.org")
+            page.get_by_label("Password", exact=True).fill(people.PASSPHRASE)
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(f"{stack.url}/")
+    made = post(
+        page,
+        stack.url,
+        "/api/v1/projects",
+        {"name": NAMES[0], "question": NAMES[1], "guidelines": "", "policy": {"overlap": 2}},
+    )
+    project = int(made["id"])
+    items = [
+        {
+            "task_id": f"{number} {payload.text.replace(chr(0), '')[:60]}",
+            "prompt": payload.text.replace("\x00", "") + f"\n\n{number}",
+            "responses": [
+                {"text": payload.text.replace("\x00", "") + "\n\none", "model": NAMES[number % len(NAMES)]},
+                {"text": "two\n\n" + payload.text.replace("\x00", ""), "model": NAMES[(number + 1) % len(NAMES)]},
+            ],
+            "tags": [NAMES[number % len(NAMES)][:60]],
+            "domain": NAMES[number % len(NAMES)][:60],
+        }
+        for number, payload in enumerate(USED)
+    ]
+    path = tmp_path_factory.mktemp("hostile") / "<img src=x onerror=alert(1)>.jsonl"
+    path.write_text("".join(json.dumps(item) + "\n" for item in items))
+    people.import_file(page, stack.url, project, path, tasks=len(items))
+    every = "\n\n".join(payload.text.replace("\x00", "") for payload in PAYLOADS)
+    page.goto(f"{stack.url}/projects/{project}/guidelines/edit")
+    page.locator("textarea[name=body]").fill(every)
+    page.get_by_role("button", name="Publish").click()
+    page.wait_for_url("**/guidelines*")
+    yield {"project": project, "state": context.storage_state()}
+    context.close()
+
+
+@pytest.fixture
+def page(besieged, chromium, watch):
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, storage_state=besieged["state"])
+    found = context.new_page()
+    found.on("dialog", lambda dialog: watch.faults.append(f"dialog: {dialog.message}"))
+    watch.on(found)
+    yield found
+    context.close()
+
+
+def test_the_desk_shows_hostile_comparisons_and_takes_hostile_reasons(besieged, stack, page):
+    page.goto(f"{stack.url}/projects/{besieged['project']}/judge")
+    for number in range(len(USED)):
+        unharmed(page)
+        before = page.locator("#choice-form").get_attribute("action")
+        page.keyboard.press("r")
+        page.locator("textarea[name=rationale]").fill(USED[number].text.replace("\x00", ""))
+        page.keyboard.press("Escape")
+        page.keyboard.press("1")
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "before => document.querySelector('#choice-form')?.getAttribute('action') !== before", arg=before
+        )
+    unharmed(page)
+    page.goto(f"{stack.url}/projects/{besieged['project']}/judge/history")
+    unharmed(page)
+
+
+def test_every_page_shows_hostile_text_harmlessly(besieged, stack, page):
+    base = f"{stack.url}/projects/{besieged['project']}"
+    for address in (
+        "",
+        "/tasks",
+        "/guidelines",
+        "/guidelines/edit",
+        "/import",
+        "/jobs",
+        "/audit",
+        "/settings",
+        "/people",
+    ):
+        page.goto(base + address)
+        unharmed(page)
+    for address in ("/", "/people", "/audit", "/inbox", "/account"):
+        page.goto(stack.url + address)
+        unharmed(page)
+
+
+def test_every_task_page_shows_hostile_text_harmlessly(besieged, stack, page):
+    base = f"/projects/{besieged['project']}/tasks"
+    seen = set()
+    page.goto(stack.url + base)
+    while True:
+        unharmed(page)
+        links = page.eval_on_selector_all("tbody a[href]", "found => found.map(one => one.getAttribute('href'))")
+        seen |= {link for link in links if re.fullmatch(rf"{base}/\d+", link)}
+        following = page.get_by_role("link", name="Next", exact=False)
+        if not following.count():
+            break
+        page.goto(stack.url + (following.first.get_attribute("href") or ""))
+    assert len(seen) == len(USED)
+    for link in sorted(seen):
+        page.goto(stack.url + link)
+        unharmed(page)
+
+
+def test_names_and_messages_of_people_are_harmless(besieged, stack, page):
+    page.goto(f"{stack.url}/account")
+    for name in NAMES[:40]:
+        page.goto(f"{stack.url}/account")
+        page.get_by_label("Your name").fill(name)
+        page.get_by_role("button", name="Save").first.click()
+        page.wait_for_load_state()
+        unharmed(page)
+    for address in ("/", "/people", "/audit"):
+        page.goto(stack.url + address)
+        unharmed(page)
