@@ -145,6 +145,19 @@ def agreement(
     print(json.dumps(as_json(summary)) if as_object else as_table(summary))
 
 
+@cli.command()
+def sample() -> None:
+    """Create the sample project, or say where it is."""
+    from app.config import settings
+    from app.dashboard.sample import create_sample
+    from app.database import unit_of_work
+
+    with unit_of_work() as session:
+        project, is_new = create_sample(session, actor_id=None)
+    state = "The sample project is ready" if is_new else "The sample project is there already"
+    print(f"{state}: {settings().public_url}/projects/{project.id}")
+
+
 def main() -> int:
     """Errors end in a sentence; a traceback is for faults of the program only."""
     try:

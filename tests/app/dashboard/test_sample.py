@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from app.__main__ import cli
 from app.dashboard import sample
 from app.models import AuditEvent, GoldAnswer, Job, Membership, Project, ProjectStatus, Prompt, Role, Task
 from app.projects import queries
@@ -104,3 +106,11 @@ def test_only_admins_of_the_project_fill_it(make, browse):
     for role in (Role.REVIEWER, Role.ANNOTATOR):
         assert browse(make.member(project, role)).post(f"/projects/{project.id}/simulate").status_code == 403
     assert browse(make.member(make.project(), Role.ADMIN)).post(f"/projects/{project.id}/simulate").status_code == 404
+
+
+def test_the_command_line_makes_it_once(db):
+    said = [CliRunner().invoke(cli, ["sample"]) for _ in range(2)]
+    project = db.scalars(sa.select(Project).where(Project.is_sample)).one()
+    assert [result.exit_code for result in said] == [0, 0]
+    assert said[0].output == f"The sample project is ready: http://127.0.0.1:8000/projects/{project.id}\n"
+    assert said[1].output.startswith("The sample project is there already: ")

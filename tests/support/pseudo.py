@@ -1,0 +1,89 @@
+"""A pseudo-locale: every text in brackets, so that a text that passes gettext by stands out on a page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import write_po
+
+from scripts import messages
+
+LOCALE = "eo"
+OPEN, CLOSE = "⟦", "⟧"
+# Written by machines for machines, or in the reader's locale by Babel: no text of ours.
+SKIPPED = frozenset({"script", "style", "time", "pre", "code", "kbd", "svg", "template"})
+SKIPPED_CLASSES = frozenset({"mono", "keys", "numeric", "brand"})
+SKIPPED_FIELDS = frozenset({"language", "timezone"})
+READ_OUT = frozenset({"aria-label", "title", "placeholder", "alt", "data-confirm", "data-copied", "data-error"})
+VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
+_INNERMOST = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def bracketed(text: str) -> str:
+    return f"{OPEN}{text}{CLOSE}"
+
+
+def write_catalogue(folder: Path) -> None:
+    """folder/eo/LC_MESSAGES/accord.po with every text of the program in brackets."""
+    catalogue = Catalog(locale=LOCALE, domain=messages.DOMAIN)
+    for message in messages.extract():
+        if not message.id:
+            continue
+        plural = isinstance(message.id, tuple)
+        said = tuple(map(bracketed, message.id)) if plural else bracketed(message.id)
+        catalogue.add(message.id, said, flags=message.flags, context=message.context)
+    path = folder / LOCALE / "LC_MESSAGES" / f"{messages.DOMAIN}.po"
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as out:
+        write_po(out, catalogue)
+
+
+def untranslated(html: str) -> list[str]:
+    """The texts of a page, and of its labels for readers, that are in no brackets."""
+    parser = _Texts()
+    parser.feed(html)
+    parser.close()
+    return [text for text in parser.texts if _has_words(text)]
+
+
+def _has_words(text: str) -> bool:
+    while (shorter := _INNERMOST.sub("", text)) != text:
+        text = shorter
+    return bool(_WORD.search(text.replace("UTC", "").replace("Accord", "")))
+
+
+class _Texts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.open: list[tuple[str, bool]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        is_skipped = (
+            tag in SKIPPED
+            or bool(SKIPPED_CLASSES & set(given.get("class", "").split()))
+            or given.get("name") in SKIPPED_FIELDS
+        )
+        if not self._is_skipping and not (is_skipped and tag != "svg"):
+            self.texts += [given[name] for name in READ_OUT & given.keys()]
+        if tag not in VOID:
+            self.open.append((tag, is_skipped))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open:
+            name, _is_skipped = self.open.pop()
+            if name == tag:
+                return
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not self._is_skipping:
+            self.texts.append(data.strip())
+
+    @property
+    def _is_skipping(self) -> bool:
+        return any(is_skipped for _tag, is_skipped in self.open)

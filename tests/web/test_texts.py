@@ -1,0 +1,182 @@
+"""Every text of the interface passes through gettext, and can be collected for translators."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import queue
+from app.models import AnnotatorKind, ProjectStatus, Role
+from app.projects.service import save_draft
+from app.web import i18n
+from scripts import messages
+from tests.app.dashboard.judgements import judge
+from tests.support import pseudo
+from tests.support.pseudo import bracketed
+
+
+@pytest.fixture(scope="session")
+def catalogues(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("locale")
+    pseudo.write_catalogue(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def pseudo_locale(catalogues, monkeypatch):
+    monkeypatch.setattr(i18n, "LOCALE_FOLDER", catalogues)
+    i18n.translations.cache_clear()
+    yield
+    i18n.translations.cache_clear()
+
+
+@pytest.fixture
+def reader(make, browse):
+    """reader(project, role) -> a client in the pseudo-locale; all that people wrote is in brackets too."""
+
+    def reading(project=None, role=Role.ADMIN, **values):
+        user = make.user(locale=pseudo.LOCALE, name=bracketed("name"), **values)
+        make.annotator(user).pseudonym = bracketed(f"pseudonym {user.id}")
+        if project is not None:
+            make.member(project, role, user)
+        make.commit()
+        return browse(user)
+
+    return reading
+
+
+@pytest.fixture
+def project(make, db):
+    """A project in which there is something to show everywhere."""
+    project = make.project(name=bracketed("project"), question=bracketed("question"), is_sample=True)
+    make.guideline(project, number=2, body=bracketed("guideline"))
+    make.task(project)
+    make.task(project, gold="first")
+    for kind in (AnnotatorKind.SIMULATED, AnnotatorKind.IMPORTED):
+        annotator = make.outside_annotator(project, kind)
+        annotator.pseudonym = bracketed(f"pseudonym {annotator.id}")
+        judge(make, make.task(project), annotator)
+    queue.enqueue(db, queue.Job.IMPORT_TASKS, {}, project_id=project.id)
+    save_draft(db, viewer_id=None, project_id=project.id, body=bracketed("draft"), seen_at=None)
+    db.commit()
+    return project
+
+
+def assert_translated(response, status=200):
+    assert response.status_code == status
+    assert f'lang="{pseudo.LOCALE}"' in response.text
+    assert pseudo.untranslated(response.text) == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("path", ["/", "/projects", "/projects?archived=true"])
+def test_home_and_lists(reader, project, role, path):
+    assert_translated(reader(project, role).get(path))
+
+
+@pytest.mark.parametrize("path", ["/", "/projects/new", "/projects?archived=true", "/audit", "/audit?actor=7"])
+def test_pages_of_an_instance_admin_without_projects(reader, path):
+    assert_translated(reader(is_instance_admin=True).get(path))
+
+
+def test_home_of_somebody_without_projects(reader):
+    assert_translated(reader().get("/"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/settings",
+        "/settings?saved=work",
+        "/guidelines",
+        "/guidelines/versions/1",
+        "/guidelines/compare",
+        "/guidelines/compare?old=1&new=1",
+        "/guidelines/edit",
+        "/audit",
+        "/audit?action=project.pause",
+        "/audit?since=x",
+    ],
+)
+@pytest.mark.parametrize("status", list(ProjectStatus))
+def test_pages_of_a_project(make, reader, project, db, path, status):
+    project.status = status
+    if status == ProjectStatus.ARCHIVED:
+        project.archived_at = project.created_at
+    db.commit()
+    client = reader(project)
+    client.post(f"/projects/{project.id}/settings/work", data={"overlap": 4})
+    if path == "/guidelines/edit" and status == ProjectStatus.ARCHIVED:
+        assert_translated(client.get(f"/projects/{project.id}{path}"), status=409)
+        return
+    assert_translated(client.get(f"/projects/{project.id}{path}"), status=422 if path.endswith("=x") else 200)
+
+
+@pytest.mark.parametrize("role", [Role.REVIEWER, Role.ANNOTATOR])
+def test_guidelines_for_readers(reader, project, role):
+    assert_translated(reader(project, role).get(f"/projects/{project.id}/guidelines"))
+
+
+def test_a_new_project_and_its_next_steps(reader, make):
+    project = make.project(name=bracketed("new"), question=bracketed("question"))
+    client = reader(project)
+    assert_translated(client.get(f"/projects/{project.id}"))
+    assert_translated(client.get(f"/projects/{project.id}/audit"))
+    assert_translated(client.get("/"))
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status"),
+    [
+        ("settings/details", {"name": "", "language": "x", "timezone": "x"}, 422),
+        ("settings/choices", {"strength_steps": "9"}, 422),
+        ("settings/work", {"overlap": "x", "lease_minutes": "0", "gold_percent": "x", "edit_hours": "9999"}, 422),
+        ("archive", {}, 422),
+        ("guidelines/draft", {"body": bracketed("mine"), "seen_at": ""}, 409),
+        ("guidelines/publish", {"body": ""}, 409),
+        ("guidelines/draft", {"body": "\x00"}, 422),
+        ("guidelines/discard", {}, 409),
+        ("restore", {}, 409),
+    ],
+)
+def test_refusals(reader, project, path, data, status):
+    assert_translated(reader(project).post(f"/projects/{project.id}/{path}", data=data), status=status)
+
+
+def test_a_new_project_that_cannot_be_made(reader):
+    assert_translated(reader(is_instance_admin=True).post("/projects", data={}), status=422)
+
+
+def test_what_is_not_allowed_or_not_there(reader, project):
+    assert_translated(reader(project, Role.REVIEWER).get(f"/projects/{project.id}/settings"), status=403)
+    assert_translated(reader().get(f"/projects/{project.id}"), status=404)
+
+
+def test_the_api_says_its_sentences_in_the_readers_language(reader, project):
+    answer = reader(project).post(f"/api/v1/projects/{project.id}/restore")
+    assert answer.json()["detail"].startswith(pseudo.OPEN)
+
+
+def test_an_untranslated_text_is_found():
+    page = f'<p title="Title">{bracketed("fine")} left out</p><b>{bracketed("a " + bracketed("b"))}</b><time>may</time>'
+    assert pseudo.untranslated(page) == ["Title", f"{bracketed('fine')} left out"]
+
+
+def test_texts_are_collected_from_templates_pages_and_errors():
+    ids = {message.id for message in messages.extract()}
+    assert "Next steps" in ids
+    assert "%(actor)s paused the project" in ids
+    assert "This project is archived. Restore it before changing anything." in ids
+    assert ("%(num)d line unchanged", "%(num)d lines unchanged") in ids
+
+
+def test_a_catalogue_keeps_its_translations_and_drops_what_is_gone(tmp_path):
+    template = messages.extract()
+    path = messages.update("de", template, tmp_path)
+    text = path.read_text()
+    assert 'msgid "Next steps"\nmsgstr ""' in text
+    gone = 'msgid "A text of long ago"\nmsgstr "Lange her"\n\n'
+    path.write_text(text.replace('msgid "Next steps"\nmsgstr ""', f'{gone}msgid "Next steps"\nmsgstr "Nächste Schritte"'))
+    again = messages.update("de", template, tmp_path).read_text()
+    assert 'msgstr "Nächste Schritte"' in again
+    assert "long ago" not in again
