@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -37,7 +38,18 @@ def extract(root: Path = ROOT) -> Catalog:
     found = extract_from_dir(root, methods, options, keywords=keywords(), comment_tags=("Translators:",))
     for _filename, _line, message, comments, context in found:
         catalogue.add(message, auto_comments=comments, context=context)
+    for sentence in _default_sentences():
+        catalogue.add(sentence)
     return catalogue
+
+
+def _default_sentences() -> Iterator[str]:
+    """What an error says that is raised without a sentence of its own."""
+    for thing in vars(errors).values():
+        if inspect.isclass(thing) and issubclass(thing, errors.AppError):
+            default = inspect.signature(thing).parameters["message"].default
+            if isinstance(default, str):
+                yield default
 
 
 def update(locale: str, template: Catalog, folder: Path = LOCALES) -> Path:

@@ -103,7 +103,10 @@ def _action_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     return [
         (
             label,
-            [(f"group:{key}", label), *((action, action) for action, deed in known.items() if deed.group == key)],
+            [
+                (f"group:{key}", label),
+                *((action, deeds.label(deed)) for action, deed in known.items() if deed.group == key),
+            ],
         )
         for key, label in deeds.groups().items()
     ]

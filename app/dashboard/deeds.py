@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,14 +98,16 @@ def sentence(row: AuditRow) -> str:
     known = deeds().get(row.event.action)
     if known is None:
         return _("%(actor)s: %(action)s") % {"actor": actor(row), "action": row.event.action}
-    return known.sentence % _Detail(row.event.detail, actor(row))
+    return known.sentence % _Detail({**row.event.detail, "actor": actor(row)})
+
+
+def label(deed: Deed) -> str:
+    """The sentence without who and which, for the filter: "… paused the project"."""
+    return deed.sentence % _Detail({"actor": "…"})
 
 
 class _Detail(dict[str, Any]):
     """What a sentence may name; what an older event does not say reads as a dash."""
-
-    def __init__(self, detail: Mapping[str, Any], actor_name: str) -> None:
-        super().__init__({**detail, "actor": actor_name})
 
     def __missing__(self, name: str) -> str:
         return "–"

@@ -20,7 +20,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LOCALE_FOLDER = Path(__file__).resolve().parent.parent / "locale"
-_current: contextvars.ContextVar[str] = contextvars.ContextVar("accord_locale", default="en")
+# The value is a holder of one locale: sync dependencies and routes run in threads with copies of the request's context,
+# and what a dependency learns of the reader must reach the route.
+_current: contextvars.ContextVar[list[str]] = contextvars.ContextVar("accord_locale")
 
 
 def available_locales() -> list[str]:
@@ -42,43 +44,56 @@ def translations(locale: str) -> gettext_module.NullTranslations:
 
 
 def current_locale() -> str:
-    return _current.get()
+    return _current.get(["en"])[0]
 
 
 @contextlib.contextmanager
 def use_locale(locale: str) -> Iterator[None]:
-    token = _current.set(locale if locale in available_locales() else "en")
+    token = _current.set([_available(locale)])
     try:
         yield
     finally:
         _current.reset(token)
 
 
+def begin_request(locale: str) -> None:
+    """Give this request a locale of its own, before any of its work is handed to threads."""
+    _current.set([_available(locale)])
+
+
 def set_locale(locale: str) -> None:
-    """Choose the locale for the rest of this request (each request runs in a context of its own)."""
-    _current.set(locale if locale in available_locales() else "en")
+    """Choose the locale for the rest of this request, in whichever of its threads this is called."""
+    holder = _current.get(None)
+    if holder is None:
+        _current.set([_available(locale)])
+    else:
+        holder[0] = _available(locale)
+
+
+def _available(locale: str) -> str:
+    return locale if locale in available_locales() else "en"
 
 
 def gettext(message: str) -> str:
-    return translations(_current.get()).gettext(message)
+    return translations(current_locale()).gettext(message)
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:
-    return translations(_current.get()).ngettext(singular, plural, n)
+    return translations(current_locale()).ngettext(singular, plural, n)
 
 
 def pgettext(context: str, message: str) -> str:
-    return translations(_current.get()).pgettext(context, message)
+    return translations(current_locale()).pgettext(context, message)
 
 
 def npgettext(context: str, singular: str, plural: str, n: int) -> str:
-    return translations(_current.get()).npgettext(context, singular, plural, n)
+    return translations(current_locale()).npgettext(context, singular, plural, n)
 
 
 def text_direction(locale: str | None = None) -> str:
     """ltr or rtl."""
     try:
-        return Locale.parse(locale or _current.get()).text_direction
+        return Locale.parse(locale or current_locale()).text_direction
     except (UnknownLocaleError, ValueError):
         return "ltr"
 

@@ -85,7 +85,7 @@ class RequestContext:
         structlog.contextvars.clear_contextvars()
         via = "api" if scope["path"].startswith("/api/") else "web"
         structlog.contextvars.bind_contextvars(request_id=request_id, via=via)
-        i18n.set_locale(i18n.negotiate(headers.get(b"accept-language", b"").decode("latin-1")))
+        i18n.begin_request(i18n.negotiate(headers.get(b"accept-language", b"").decode("latin-1")))
         scope.setdefault("state", {})["request_id"] = request_id
         status, started, has_started = 500, time.perf_counter(), False
 

@@ -12,7 +12,7 @@ from babel.messages.pofile import write_po
 from scripts import messages
 
 LOCALE = "eo"
-OPEN, CLOSE = "⟦", "⟧"
+OPEN, CLOSE, BETWEEN = "⟦", "⟧", "\x1f"
 # Written by machines for machines, or in the reader's locale by Babel: no text of ours.
 SKIPPED = frozenset({"script", "style", "time", "pre", "code", "kbd", "svg", "template"})
 SKIPPED_CLASSES = frozenset({"mono", "keys", "numeric", "brand"})
@@ -47,19 +47,22 @@ def untranslated(html: str) -> list[str]:
     parser = _Texts()
     parser.feed(html)
     parser.close()
-    return [text for text in parser.texts if _has_words(text)]
+    # A sentence may hold a tag (a time, a link): its brackets then close in another text than they open in.
+    left = [*_without_brackets(BETWEEN.join(parser.texts)).split(BETWEEN), *map(_without_brackets, parser.labels)]
+    return [text.strip() for text in left if _WORD.search(text.replace("UTC", "").replace("Accord", ""))]
 
 
-def _has_words(text: str) -> bool:
+def _without_brackets(text: str) -> str:
     while (shorter := _INNERMOST.sub("", text)) != text:
         text = shorter
-    return bool(_WORD.search(text.replace("UTC", "").replace("Accord", "")))
+    return text
 
 
 class _Texts(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
+        self.labels: list[str] = []
         self.open: list[tuple[str, bool]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -70,7 +73,7 @@ class _Texts(HTMLParser):
             or given.get("name") in SKIPPED_FIELDS
         )
         if not self._is_skipping and not (is_skipped and tag != "svg"):
-            self.texts += [given[name] for name in READ_OUT & given.keys()]
+            self.labels += [given[name] for name in READ_OUT & given.keys()]
         if tag not in VOID:
             self.open.append((tag, is_skipped))
 
