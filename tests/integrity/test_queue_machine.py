@@ -1,0 +1,219 @@
+"""The queue as a state machine: whatever people do in whatever order, seven things always hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.annotation.service import Nothing
+from app.errors import Conflict
+from app.models import Annotation, Assignment, AssignmentState, ProjectStatus, Standing, Task, TaskKind, TaskStatus
+from app.projects.definitions import Policy
+from tests.app.annotation.desk import Clerk
+from tests.support.factories import Factory
+
+pytestmark = pytest.mark.integrity
+
+PEOPLE = st.integers(0, 3)
+ANSWERS = st.sampled_from([-3, -1, 0, 2, "both_bad"])
+
+
+class Queue(RuleBasedStateMachine):
+    """Four people, five tasks (one of them gold), the clock, and an admin who pauses and asks for more."""
+
+    session = None
+
+    @initialize(seed=st.integers(0, 10_000), overlaps=st.lists(st.integers(1, 3), min_size=4, max_size=4))
+    def start(self, seed, overlaps):
+        self.make = Factory(self.session)
+        self.project = self.make.project(policy=Policy(overlap=2, gold_rate=0.2))
+        self.people = [self.make.annotator(self.make.member(self.project)) for _ in range(4)]
+        self.tasks = [self.make.task(self.project, overlap=overlap) for overlap in overlaps]
+        self.tasks.append(self.make.task(self.project, gold="first"))
+        self.clerk = Clerk(self.session, seed=seed)
+        self.acknowledged = {}
+        self.leases = {}
+
+    def assignments(self, person):
+        return self.session.scalars(
+            sa.select(Assignment)
+            .where(Assignment.project_id == self.project.id, Assignment.annotator_id == self.people[person].id)
+            .order_by(Assignment.id)
+            .execution_options(populate_existing=True)
+        ).all()
+
+    def any_of(self, person, pick):
+        found = self.assignments(person)
+        return found[pick % len(found)] if found else None
+
+    @rule(person=PEOPLE)
+    def ask(self, person):
+        found = self.clerk.next(self.project, self.people[person])
+        if self.project.status != ProjectStatus.ACTIVE:
+            assert found is Nothing.PAUSED
+        elif isinstance(found, Nothing):
+            self.nobody_is_sent_away_while_work_waits(person, found)
+        else:
+            assert found.state == AssignmentState.OPEN
+            assert found.expires_at > self.clerk.now
+
+    def nobody_is_sent_away_while_work_waits(self, person, reason):
+        seen = {
+            found.task_id
+            for found in self.assignments(person)
+            if found.state in (AssignmentState.SUBMITTED, AssignmentState.SKIPPED)
+        }
+        tasks = self.session.scalars(
+            sa.select(Task)
+            .where(Task.project_id == self.project.id, Task.kind == TaskKind.REGULAR)
+            .execution_options(populate_existing=True)
+        ).all()
+        is_open = [task for task in tasks if task.status == TaskStatus.OPEN]
+        for_them = [task for task in is_open if task.id not in seen]
+        assert not [task for task in for_them if task.n_counted + task.n_leased < task.n_target]
+        expected = Nothing.OTHERS_AT_WORK if for_them else Nothing.NOTHING_FOR_YOU if is_open else Nothing.ALL_DONE
+        assert reason is expected
+
+    @rule(person=PEOPLE, pick=st.integers(0, 9), answer=ANSWERS)
+    def judge(self, person, pick, answer):
+        """Any assignment of theirs, open, late, returned or judged before."""
+        assignment = self.any_of(person, pick)
+        if assignment is None:
+            return
+        state, known = assignment.state, self.acknowledged.get(assignment.id)
+        try:
+            taken = self.clerk.submit(assignment, answer)
+        except Conflict:
+            self.session.rollback()
+            assert state == AssignmentState.SKIPPED or (known is not None and known[1] != answer)
+            return
+        if known is not None:
+            assert (taken.annotation.id, answer, taken.is_repeat) == (*known, True)
+        else:
+            assert not taken.is_repeat
+            self.acknowledged[assignment.id] = (taken.annotation.id, answer)
+        if state == AssignmentState.OPEN:
+            assert taken.annotation.standing in (Standing.COUNTED, Standing.GOLD)
+
+    @rule(person=PEOPLE, pick=st.integers(0, 9), answer=ANSWERS)
+    def change(self, person, pick, answer):
+        assignment = self.any_of(person, pick)
+        if assignment is None or assignment.id not in self.acknowledged:
+            return
+        newest = self.clerk.annotations(assignment_id=assignment.id)[-1]
+        taken = self.clerk.revise(assignment, answer, revision=newest.revision)
+        assert taken.annotation.supersedes_id == newest.id
+
+    @rule(person=PEOPLE, pick=st.integers(0, 9))
+    def skip(self, person, pick):
+        assignment = self.any_of(person, pick)
+        if assignment is not None and assignment.state != AssignmentState.SUBMITTED:
+            self.clerk.skip(assignment)
+
+    @rule(person=PEOPLE, pick=st.integers(0, 9))
+    def give_back(self, person, pick):
+        assignment = self.any_of(person, pick)
+        if assignment is not None:
+            self.clerk.give_back(assignment)
+
+    @rule(person=PEOPLE, pick=st.integers(0, 9))
+    def beat(self, person, pick):
+        assignment = self.any_of(person, pick)
+        if assignment is not None and assignment.state == AssignmentState.OPEN:
+            self.clerk.beat(assignment)
+
+    @rule(minutes=st.sampled_from([1, 20, 31]))
+    def wait(self, minutes):
+        self.clerk.now += timedelta(minutes=minutes)
+
+    @rule(limit=st.integers(1, 5))
+    def sweep(self, limit):
+        assert self.clerk.expire(self.project, limit=limit) <= limit
+
+    @rule(pick=st.integers(0, 3))
+    def ask_for_more(self, pick):
+        """What an import of votes or a requeue does: one more judgement of a task."""
+        task = self.session.get(Task, self.tasks[pick].id, populate_existing=True)
+        task.n_target += 1
+        task.status, task.done_at = TaskStatus.OPEN, None
+        self.session.commit()
+
+    @precondition(lambda self: hasattr(self, "project"))
+    @rule()
+    def pause_or_resume(self):
+        is_active = self.project.status == ProjectStatus.ACTIVE
+        self.project.status = ProjectStatus.PAUSED if is_active else ProjectStatus.ACTIVE
+        self.session.commit()
+
+    def rows(self, *columns):
+        return self.session.execute(sa.select(*columns).where(columns[0].class_.project_id == self.project.id)).all()
+
+    @invariant()
+    def counters_are_the_rows(self):
+        for task in self.rows(Task.id, Task.n_counted, Task.n_leased):
+            counted = [row for row in self.firsts() if row.task_id == task.id and row.standing == Standing.COUNTED]
+            leased = [row for row in self.rows(Assignment.task_id, Assignment.state) if row == (task.id, "open")]
+            assert (task.n_counted, task.n_leased) == (len(counted), len(leased))
+
+    def firsts(self):
+        columns = (Annotation.id, Annotation.task_id, Annotation.annotator_id, Annotation.standing)
+        return [row for row in self.rows(*columns, Annotation.supersedes_id) if row.supersedes_id is None]
+
+    @invariant()
+    def no_task_is_promised_to_more_than_it_asks_for(self):
+        for task in self.rows(Task.kind, Task.n_counted, Task.n_leased, Task.n_target):
+            assert task.kind == TaskKind.GOLD or task.n_counted + task.n_leased <= task.n_target
+
+    @invariant()
+    def nobody_holds_two_leases(self):
+        holders = [row.annotator_id for row in self.rows(Assignment.annotator_id, Assignment.state) if row[1] == "open"]
+        assert len(holders) == len(set(holders))
+
+    @invariant()
+    def nobody_judges_a_task_twice(self):
+        pairs = [(row.task_id, row.annotator_id) for row in self.firsts()]
+        assert len(pairs) == len(set(pairs))
+
+    @invariant()
+    def a_task_is_done_when_it_has_what_it_asks_for(self):
+        for task in self.rows(Task.kind, Task.status, Task.n_counted, Task.n_target):
+            if task.kind == TaskKind.REGULAR:
+                assert (task.status == TaskStatus.DONE) == (task.n_counted >= task.n_target)
+
+    @invariant()
+    def gold_is_outside_of_overlap(self):
+        gold = self.tasks[-1]
+        assert {row.standing for row in self.firsts() if row.task_id == gold.id} <= {Standing.GOLD}
+        assert Standing.GOLD not in {row.standing for row in self.firsts() if row.task_id != gold.id}
+
+    @invariant()
+    def what_was_acknowledged_is_there(self):
+        assert {found[0] for found in self.acknowledged.values()} == {row.id for row in self.firsts()}
+
+
+def test_the_queue_keeps_its_seven_promises(db):
+    class Machine(Queue):
+        session = db
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )
