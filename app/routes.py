@@ -13,6 +13,8 @@ from app.dashboard import pages as dashboard_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
 from app.projects import pages as projects_pages
+from app.review import api as review_api
+from app.review import pages as review_pages
 
 
 def page_routers() -> list[APIRouter]:
@@ -24,6 +26,7 @@ def page_routers() -> list[APIRouter]:
         dashboard_pages.router,
         annotation_pages.router,
         audit_pages.router,
+        review_pages.router,
     ]
 
 
@@ -33,4 +36,5 @@ def api_routers() -> list[APIRouter]:
         projects_api.router,
         guideline_api.router,
         annotation_api.router,
+        review_api.router,
     ]
