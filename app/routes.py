@@ -19,6 +19,8 @@ from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages
 from app.projects import pages as projects_pages
+from app.review import api as review_api
+from app.review import pages as review_pages
 
 
 def page_routers() -> list[APIRouter]:
@@ -33,6 +35,7 @@ def page_routers() -> list[APIRouter]:
         sample_pages.router,
         exchange_pages.router,
         jobs.router,
+        review_pages.router,
     ]
 
 
@@ -47,4 +50,5 @@ def api_routers() -> list[APIRouter]:
         annotation_api.router,
         exchange_api.router,
         jobs_api.router,
+        review_api.router,
     ]

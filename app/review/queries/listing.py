@@ -262,6 +262,11 @@ class Facets:
     languages: list[str]
     batches: list[tuple[int, str]]
 
+    def choices(self, name: str, value: str | None) -> list[tuple[str, str]]:
+        """Options of a select; the value that is set is among them, also where it is beyond the first hundred."""
+        values: list[str] = getattr(self, name)
+        return [(each, each) for each in (values if value is None or value in values else [value, *values])]
+
 
 def facets(session: Session, project_id: int) -> Facets:
     """Domains and languages hop from value to value through their index, however many tasks carry each."""
