@@ -6,13 +6,11 @@ from fastapi import APIRouter
 
 from app.accounts import api as accounts_api
 from app.accounts import pages as accounts_pages
+from app.accounts import people_api
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
-from app.accounts import people_api
 from app.dashboard import api as dashboard_api
-from app.dashboard import audit_pages, sample_pages
-from app.dashboard import audit_pages
-from app.dashboard import jobs, jobs_api
+from app.dashboard import audit_pages, jobs, jobs_api, sample_pages
 from app.dashboard import pages as dashboard_pages
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange_pages

@@ -1,6 +1,5 @@
 """The desk for programs: the same deeds over the same services as the pages."""
 
-
 from __future__ import annotations
 
 import random

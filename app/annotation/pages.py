@@ -1,4 +1,3 @@
-
 """The desk: one comparison at a time, and the history of one's own judgements."""
 
 from __future__ import annotations

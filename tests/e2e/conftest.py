@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from tests.e2e.people import set_up
 from tests.support.stack import Stack, start_stack
 
 CHROMIUM_FLAGS = [
@@ -40,6 +41,16 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def admin_state(stack: Stack, chromium: Browser) -> object:
+    """The first admin's sign-in, made through the set-up link."""
+    context = chromium.new_context()
+    set_up(context.new_page(), stack.setup_url)
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 class Watch:

@@ -17,11 +17,10 @@ GUIDELINES = (
 
 
 @pytest.fixture(scope="module")
-def walk(stack, chromium, tmp_path_factory):
+def walk(stack, chromium, admin_state, tmp_path_factory):
     """What the walk leaves for the tests after it: the admin's sign-in, the project and the invitations."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, storage_state=admin_state)
     page = context.new_page()
-    people.set_up(page, stack.setup_url)
     project = people.make_project(page, stack.url, name="Sums", overlap=2)
     people.publish_guidelines(page, stack.url, project, GUIDELINES)
     path = people.write_jsonl(tmp_path_factory.mktemp("import") / "sums.jsonl", people.rows(TASKS))
