@@ -12,6 +12,7 @@ os.environ.setdefault("ACCORD_LOG_LEVEL", "ERROR")
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
@@ -47,6 +48,7 @@ def db(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
 
     The program's own units of work run on the same connection.
     """
+    structlog.contextvars.clear_contextvars()
     with database.engine().connect() as connection:
         outer = connection.begin()
         factory = sessionmaker(bind=connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
