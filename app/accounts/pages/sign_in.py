@@ -62,6 +62,6 @@ def do_sign_in(request: Request, session: DbSession, fields: FormFields, kept: K
 @router.post("/sign-out")
 def do_sign_out(request: Request, session: DbSession) -> Response:
     sign_in.sign_out(session, request.cookies.get(session_cookie_name(), ""))
-    response = redirect(request, "/sign-in")
+    response = redirect(request, "/")
     clear_cookie(response, session_cookie_name())
     return response

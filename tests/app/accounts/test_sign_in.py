@@ -121,7 +121,7 @@ def test_signing_in_rotates_the_session_of_the_browser(db, browse, person):
 def test_signing_out_ends_the_session_and_not_only_the_cookie(browse, person):
     browser = browse(person())
     token = browser.cookies[session_cookie_name()]
-    assert browser.post("/sign-out").headers["location"] == "/sign-in"
+    assert browser.post("/sign-out").headers["location"] == "/"
     browser.cookies.set(session_cookie_name(), token, domain=HOST)
     assert browser.get("/consent").headers["location"] == "/sign-in?next=/consent"
 
