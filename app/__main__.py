@@ -124,6 +124,32 @@ def setup_link() -> None:
         print(url)
 
 
+admin = typer.Typer(no_args_is_help=True, help="The admins of this installation, from the server's own command line.")
+cli.add_typer(admin, name="admin")
+
+
+@admin.command("list")
+def list_admins() -> None:
+    """Print the active admins of this installation: id, e-mail address, name."""
+    from app.accounts import people_queries
+    from app.database import unit_of_work
+
+    with unit_of_work() as session:
+        for user in people_queries.instance_admins(session):
+            print(f"{user.id}\t{user.email}\t{user.name}")
+
+
+@admin.command()
+def create_reset_link(email: Annotated[str, typer.Argument(help="E-mail address of the person.")]) -> None:
+    """Print a one-time link to a new password, for an admin whom nobody else can help back in."""
+    from app.accounts.service import resets
+    from app.database import unit_of_work
+
+    with unit_of_work() as session:
+        url = resets.create_link_for(session, email=email)
+    print(url)
+
+
 @cli.command()
 def agreement(
     file: Annotated[Path, typer.Argument(help="JSONL or CSV with the columns item, annotator and label.")],

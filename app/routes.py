@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.accounts import api as accounts_api
 from app.accounts import pages as accounts_pages
 from app.accounts import people_api
+from app.accounts import people_api as accounts_people_api
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
@@ -15,7 +16,7 @@ from app.dashboard import pages as dashboard_pages
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
-from app.projects import guideline_api, guideline_pages
+from app.projects import guideline_api, guideline_pages, people_api, people_pages
 from app.projects import pages as projects_pages
 from app.review import api as review_api
 from app.review import pages as review_pages
@@ -27,6 +28,7 @@ def page_routers() -> list[APIRouter]:
         accounts_pages.router,
         projects_pages.router,
         guideline_pages.router,
+        people_pages.router,
         dashboard_pages.router,
         annotation_pages.router,
         audit_pages.router,
@@ -40,11 +42,12 @@ def page_routers() -> list[APIRouter]:
 def api_routers() -> list[APIRouter]:
     return [
         accounts_api.router,
-        people_api.router,
+        accounts_people_api.router,
         dashboard_api.router,
         sample_pages.api_router,
         projects_api.router,
         guideline_api.router,
+        people_api.router,
         annotation_api.router,
         exchange_api.router,
         jobs_api.router,

@@ -85,8 +85,10 @@ def memberships_of(session: Session, user_ids: Sequence[int]) -> dict[int, list[
     return found
 
 
-def members(session: Session, project_id: int, *, after: int | None = None, limit: int) -> list[Member]:
-    """The project's present members in the order in which they came."""
+def members(
+    session: Session, project_id: int, *, user_id: int | None = None, after: int | None = None, limit: int
+) -> list[Member]:
+    """The project's present members in the order in which they came; with `user_id`, that one only."""
     statement = (
         sa.select(User, Annotator.pseudonym, Membership.role, Membership.created_at, _last_seen(), Membership.id)
         .join(Annotator, Annotator.user_id == User.id)
@@ -97,6 +99,8 @@ def members(session: Session, project_id: int, *, after: int | None = None, limi
     )
     if after is not None:
         statement = statement.where(Membership.id > after)
+    if user_id is not None:
+        statement = statement.where(User.id == user_id)
     return [Member(*row) for row in session.execute(statement)]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from app.models import Role
+from app.models import AnnotatorKind, Role
 from app.web.forms import storable
 from app.web.i18n import available_locales
 
@@ -247,8 +247,11 @@ class MemberOut(BaseModel):
 
 
 class MemberPage(BaseModel):
+    """`other_annotators` counts the imported, simulated and model ones by kind."""
+
     items: list[MemberOut]
     next_cursor: str | None
+    other_annotators: dict[AnnotatorKind, int]
 
 
 class MessageOut(BaseModel):

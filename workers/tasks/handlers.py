@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.accounts.service import mail
 from app.database import JSON, unit_of_work
 from app.exchange import uploads
 from app.models import Job as JobRow
@@ -23,4 +24,5 @@ def preview_import(job: JobRow, reporter: Reporter) -> JSON:
 HANDLERS: dict[Job, Handler] = {
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
+    Job.SEND_MAIL: mail.deliver,
 }

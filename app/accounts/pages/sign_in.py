@@ -51,7 +51,7 @@ def do_sign_in(request: Request, session: DbSession, fields: FormFields, kept: K
             "error": _("The e-mail address or the password is not right, or the account is closed."),
             "is_new": False,
         }
-        return render(request, "accounts/sign_in.html", context, status=401)
+        return render(request, "accounts/sign_in.html", context, status=422)
     forgive(session, request, fields)
     token = begin_session(request, session, user.id)
     if kept:
@@ -62,6 +62,6 @@ def do_sign_in(request: Request, session: DbSession, fields: FormFields, kept: K
 @router.post("/sign-out")
 def do_sign_out(request: Request, session: DbSession) -> Response:
     sign_in.sign_out(session, request.cookies.get(session_cookie_name(), ""))
-    response = redirect(request, "/sign-in")
+    response = redirect(request, "/")
     clear_cookie(response, session_cookie_name())
     return response

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.accounts import queries
+from app.accounts import people_queries, queries
+from app.accounts.people_queries import Member
 from app.accounts.service import inbox
 from app.errors import Conflict, NotFound
 from app.models import LinkKind, Membership, Role, User
@@ -116,11 +117,12 @@ def require_person(session: Session, user_id: int) -> User:
     return user
 
 
-def require_member(session: Session, *, project_id: int, user_id: int) -> User:
+def require_member(session: Session, *, project_id: int, user_id: int) -> Member:
     """A present member of the project; NotFound for everybody else."""
-    if queries.membership_role(session, user_id, project_id) is None:
+    found = people_queries.members(session, project_id, user_id=user_id, limit=1)
+    if not found:
         raise NotFound("This person is not a member of the project.")
-    return session.get_one(User, user_id)
+    return found[0]
 
 
 def deactivate(session: Session, *, user_id: int, actor_id: int) -> None:

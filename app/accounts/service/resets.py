@@ -12,7 +12,7 @@ from app.accounts import queries
 from app.accounts.service import account, inbox, links
 from app.accounts.service.users import require_good_password
 from app.config import settings
-from app.errors import Conflict, Gone
+from app.errors import Conflict, Gone, NotFound
 from app.models import LinkKind, OneTimeLink, User
 from app.queue import Job, enqueue
 
@@ -30,6 +30,14 @@ def create_link(session: Session, *, user: User, actor_id: int | None) -> tuple[
     if inbox.has_mail():
         ask_by_mail(session, email=user.email)
     return link, url
+
+
+def create_link_for(session: Session, *, email: str) -> str:
+    """The command line's way: the address of a fresh link for the person with this e-mail address."""
+    user = queries.user_by_email(session, email.strip())
+    if user is None:
+        raise NotFound("There is nobody with the e-mail address %(email)s.", email=email)
+    return create_link(session, user=user, actor_id=None)[1]
 
 
 def _add(session: Session, user_id: int, actor_id: int | None) -> tuple[OneTimeLink, str]:

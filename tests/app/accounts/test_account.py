@@ -70,7 +70,7 @@ def test_a_new_password_ends_all_other_sign_ins_and_rotates_this_one(db, browse,
     here.cookies.set(session_cookie_name(), before, domain=HOST)
     assert here.get("/account").status_code == 303
     assert "user.change_password" in deeds()
-    assert browse().post("/sign-in", data={"email": user.email, "password": PASSWORD}).status_code == 401
+    assert browse().post("/sign-in", data={"email": user.email, "password": PASSWORD}).status_code == 422
     assert browse().post("/sign-in", data={"email": user.email, "password": NEW}).status_code == 303
 
 

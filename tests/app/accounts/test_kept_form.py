@@ -43,7 +43,7 @@ def test_a_form_over_an_expired_sign_in_survives_is_shown_again_and_saves_once(d
     assert (carried["next"], carried["kept_body"]) == ("/people/consent", TEXT)
 
     wrong = browser.post("/sign-in", data={**carried, "email": admin.email, "password": "wrong"})
-    assert wrong.status_code == 401
+    assert wrong.status_code == 422
     carried = fields(wrong, "/sign-in")
     assert carried["kept_body"] == TEXT
 

@@ -107,7 +107,7 @@ def test_deactivating_ends_sign_ins_tokens_links_and_hands_tasks_back(db, browse
 
     assert theirs.get("/account").headers["location"] == "/sign-in?next=/account"
     assert program.get("/api/v1/me").status_code == 401
-    assert browse().post("/sign-in", data={"email": user.email, "password": PASSWORD}).status_code == 401
+    assert browse().post("/sign-in", data={"email": user.email, "password": PASSWORD}).status_code == 422
     assert browse().get(path_of(url)).status_code == 410
     db.refresh(assignment)
     assert assignment.expires_at <= db.scalar(sa.select(sa.func.now()))

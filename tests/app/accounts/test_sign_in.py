@@ -50,7 +50,7 @@ def test_every_refusal_looks_the_same(browse, person, make):
         (known.email, ""),
     ]
     answers = [sign_in(browse(), email, password) for email, password in attempts]
-    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.status_code for answer in answers} == {422}
     bodies = {
         without_ids(answer).replace(email, "…") for answer, (email, _password) in zip(answers, attempts, strict=True)
     }
@@ -121,7 +121,7 @@ def test_signing_in_rotates_the_session_of_the_browser(db, browse, person):
 def test_signing_out_ends_the_session_and_not_only_the_cookie(browse, person):
     browser = browse(person())
     token = browser.cookies[session_cookie_name()]
-    assert browser.post("/sign-out").headers["location"] == "/sign-in"
+    assert browser.post("/sign-out").headers["location"] == "/"
     browser.cookies.set(session_cookie_name(), token, domain=HOST)
     assert browser.get("/consent").headers["location"] == "/sign-in?next=/consent"
 
@@ -145,7 +145,7 @@ def test_an_account_is_throttled_whether_or_not_it_exists(browse, person, known)
     email = person().email if known else "nobody@example.org"
     browser = browse()
     answers = [sign_in(browser, email, "wrong again") for _ in range(11)]
-    assert [answer.status_code for answer in answers] == [401] * 10 + [429]
+    assert [answer.status_code for answer in answers] == [422] * 10 + [429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= 900
     assert "Please wait" in answers[-1].text
     right = sign_in(browser, email)
@@ -155,7 +155,7 @@ def test_an_account_is_throttled_whether_or_not_it_exists(browse, person, known)
 def test_an_address_is_throttled_over_all_accounts(browse):
     browser = browse()
     answers = [sign_in(browser, f"person{n}@example.org", "wrong").status_code for n in range(101)]
-    assert answers == [401] * 100 + [429]
+    assert answers == [422] * 100 + [429]
 
 
 def test_successes_do_not_fill_the_throttle(db, browse, person):
