@@ -55,7 +55,9 @@ def worker(
     concurrency: Annotated[int, typer.Option(help="Jobs at once.")] = 2,
 ) -> None:
     """Run a worker process."""
-    celery("worker", "--queues", queues, "--concurrency", str(concurrency), "--hostname", f"{queues}@%h")
+    # Workers need not know each other: the rows of the job table are what they share.
+    alone = ("--without-mingle", "--without-gossip")
+    celery("worker", "--queues", queues, "--concurrency", str(concurrency), "--hostname", f"{queues}@%h", *alone)
 
 
 @cli.command()

@@ -76,6 +76,11 @@ def broker() -> Celery:
         broker_transport_options={
             "socket_connect_timeout": 2,
             "socket_timeout": 5,
+            "max_retries": 1,
+            "interval_start": 0.0,
+            "interval_step": 0.1,
+            "interval_max": 0.1,
+            "connect_retries_timeout": 1,
             "visibility_timeout": 3600,
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
