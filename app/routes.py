@@ -6,7 +6,6 @@ from fastapi import APIRouter
 
 from app.accounts import api as accounts_api
 from app.accounts import pages as accounts_pages
-from app.accounts import people_api
 from app.accounts import people_api as accounts_people_api
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
