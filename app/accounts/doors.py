@@ -36,25 +36,29 @@ def throttled(name: str, limit: int) -> Callable[[Request], None]:
     return count
 
 
-def throttle_account(request: Request, fields: FormFields) -> None:
-    """Failed attempts by address and by account, alike for accounts that do not exist.
+def throttled_account(name: str) -> Callable[[Request, dict[str, Any]], None]:
+    """Like `throttled`, by address and by account, alike for accounts that do not exist.
 
-    A whole office may share an address, so it may fail ten times as often as one account.
+    A whole office may share an address, so it may try ten times as often as one account.
     """
-    limit = settings().sign_in_attempts
-    for key, times in zip(account_keys(request, fields), (10, 1), strict=True):
-        count_attempt(key, limit=limit * times, window=WINDOW, message=TOO_MANY)
+
+    def count(request: Request, fields: FormFields) -> None:
+        limit = settings().sign_in_attempts
+        for key, times in zip(_account_keys(name, request, fields), (10, 1), strict=True):
+            count_attempt(key, limit=limit * times, window=WINDOW, message=TOO_MANY)
+
+    return count
 
 
-def account_keys(request: Request, fields: dict[str, Any]) -> tuple[str, str]:
+def _account_keys(name: str, request: Request, fields: dict[str, Any]) -> tuple[str, str]:
     """The throttle's keys: the e-mail address as a hash, since the counters are nobody's address book."""
     email = str(fields.get("email", "")).strip().lower()
-    return f"sign-in:address:{_address(request)}", f"sign-in:account:{hashlib.sha256(email.encode()).hexdigest()}"
+    return f"{name}:address:{_address(request)}", f"{name}:account:{hashlib.sha256(email.encode()).hexdigest()}"
 
 
-def forgive(session: Session, request: Request, fields: dict[str, Any]) -> None:
+def forgive(session: Session, name: str, request: Request, fields: dict[str, Any]) -> None:
     """The attempt succeeded: the account's counter is cleared, the address gets this one back."""
-    by_address, by_account = account_keys(request, fields)
+    by_address, by_account = _account_keys(name, request, fields)
     forget_attempts(session, by_account)
     return_attempt(session, by_address)
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.accounts.doors import field_errors, throttle_account, throttled
+from app.accounts.doors import field_errors, throttled, throttled_account
 from app.accounts.schemas import AskForReset, ChooseNewPassword
 from app.accounts.service import resets
 from app.accounts.service.inbox import has_mail
@@ -25,7 +25,7 @@ def show_reset(request: Request) -> Response:
     return render(request, "accounts/forgot.html", {"has_mail": has_mail(), "is_sent": False, "errors": {}})
 
 
-@router.post("/reset", dependencies=[Depends(throttled("reset", 30)), Depends(throttle_account)])
+@router.post("/reset", dependencies=[Depends(throttled("reset-page", 30)), Depends(throttled_account("reset"))])
 def ask_for_reset(request: Request, session: DbSession, fields: FormFields) -> Response:
     """The same answer whether or not the address belongs to anybody here."""
     wanted, errors = parse_form(AskForReset, fields)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.accounts import queries
 from app.accounts.access import OptionalViewer
 from app.accounts.addresses import local_path
-from app.accounts.doors import KeptFields, begin_session, forgive, throttle_account, with_session
+from app.accounts.doors import KeptFields, begin_session, forgive, throttled_account, with_session
 from app.accounts.schemas import SignInForm
 from app.accounts.service import sign_in
 from app.web.forms import FormFields, parse_form
@@ -37,7 +37,7 @@ def show_sign_in(request: Request, session: DbSession, viewer: OptionalViewer, n
     return render(request, "accounts/sign_in.html", context)
 
 
-@router.post("/sign-in", dependencies=[Depends(throttle_account)])
+@router.post("/sign-in", dependencies=[Depends(throttled_account("sign-in"))])
 def do_sign_in(request: Request, session: DbSession, fields: FormFields, kept: KeptFields) -> Response:
     address = local_path(fields.get("next"))
     given, _errors = parse_form(SignInForm, fields)
@@ -52,7 +52,7 @@ def do_sign_in(request: Request, session: DbSession, fields: FormFields, kept: K
             "is_new": False,
         }
         return render(request, "accounts/sign_in.html", context, status=422)
-    forgive(session, request, fields)
+    forgive(session, "sign-in", request, fields)
     token = begin_session(request, session, user.id)
     if kept:
         return with_session(render(request, "accounts/resend.html", {"action": address, "kept": kept}), token)

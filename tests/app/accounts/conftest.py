@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 import sqlalchemy as sa
 
 from app.accounts import passwords
 from app.accounts.service import consent, invitations
 from app.models import AuditEvent, Role
+from app.web import throttle
 
 PASSWORD = "seven quiet herons wade"
 
@@ -15,6 +18,19 @@ PASSWORD = "seven quiet herons wade"
 def path_of(url: str) -> str:
     """The path of a link, as the tests' client opens it."""
     return url.removeprefix("http://127.0.0.1:8000")
+
+
+@pytest.fixture(autouse=True)
+def still_window(monkeypatch):
+    """The throttle's clock stands still, so that no test straddles the end of a window."""
+    moment = datetime.now(UTC)
+
+    class Still(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return moment
+
+    monkeypatch.setattr(throttle, "datetime", Still)
 
 
 @pytest.fixture

@@ -123,6 +123,15 @@ def test_asking_is_throttled_by_account_and_by_address(browse):
     assert others[19] == 429
 
 
+@pytest.mark.usefixtures("with_mail")
+def test_whoever_failed_to_sign_in_may_still_ask_for_a_new_password(browse, user):
+    browser = browse()
+    for _ in range(11):
+        refused = browser.post("/sign-in", data={"email": user.email, "password": "forgotten"})
+    assert refused.status_code == 429
+    assert browser.post("/reset", data={"email": user.email}).status_code == 200
+
+
 def test_using_links_is_throttled(browse):
     browser = browse()
     answers = [browser.post("/reset/guess", data={"password": NEW}).status_code for _ in range(31)]
