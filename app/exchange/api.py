@@ -8,7 +8,6 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 
 from app.errors import Invalid
 from app.exchange import queries, uploads
-from app.exchange.pages import UPLOAD_BYTES
 from app.exchange.schemas import ImportBatchOut, ImportBatchPage, ImportOptions, TargetForm
 from app.models import JobState
 from app.projects.access import ProjectAdmin, require_writable
@@ -19,7 +18,7 @@ router = APIRouter(tags=["imports"])
 PAGE = 50
 
 
-@router.post("/projects/{project_id}/imports", status_code=202, max_body_size=UPLOAD_BYTES)
+@router.post("/projects/{project_id}/imports", status_code=202, max_body_size=uploads.UPLOAD_BYTES)
 def upload(
     session: DbSession,
     access: ProjectAdmin,

@@ -26,8 +26,6 @@ from app.web.request import DbSession
 
 router = APIRouter()
 
-UPLOAD_BYTES = settings().max_upload_bytes + 64 * 1024
-"""The largest body of an upload: the file, and the form around it."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -47,7 +45,7 @@ def _import_page(request: Request, session: Session, access: ProjectAccess, erro
     return render(request, "exchange/import.html", context, status=422 if error else 200)
 
 
-@router.post("/projects/{project_id}/import", max_body_size=UPLOAD_BYTES)
+@router.post("/projects/{project_id}/import", max_body_size=uploads.UPLOAD_BYTES)
 def upload(
     request: Request,
     session: DbSession,
