@@ -39,6 +39,10 @@ def _normalise_tags(tags: list[str]) -> list[str]:
 
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Count = Annotated[int, Field(ge=0)]
+Text200 = Annotated[str, Field(max_length=200)]
+Text300 = Annotated[str, Field(max_length=300)]
+Text500 = Annotated[str, Field(max_length=500)]
 Tag = Annotated[str, BeforeValidator(_clean_required), Field(min_length=1, max_length=MAX_TAG_LENGTH)]
 Tags = Annotated[
     list[Annotated[str, Field(max_length=MAX_TAG_LENGTH + 10)]],
@@ -78,16 +82,16 @@ class TaskFilter(BaseModel):
 
     status: Annotated[StatusFilter | None, BeforeValidator(_clean)] = None
     kind: Annotated[TaskKind | None, BeforeValidator(_clean)] = None
-    q: Annotated[str | None, BeforeValidator(_clean), Field(max_length=300)] = Field(
+    q: Annotated[Text300 | None, BeforeValidator(_clean)] = Field(
         None, description='Words of the prompt; "a phrase", -without, or.'
     )
-    external_id: Annotated[str | None, BeforeValidator(_clean), Field(max_length=500)] = Field(
+    external_id: Annotated[Text500 | None, BeforeValidator(_clean)] = Field(
         None, description="The task_id of the imported file, in full."
     )
-    tag: Annotated[str | None, BeforeValidator(_clean), Field(max_length=200)] = None
-    domain: Annotated[str | None, BeforeValidator(_clean), Field(max_length=200)] = None
-    language: Annotated[str | None, BeforeValidator(_clean), Field(max_length=200)] = None
-    annotator: Annotated[str | None, BeforeValidator(_clean), Field(max_length=200)] = Field(
+    tag: Annotated[Text200 | None, BeforeValidator(_clean)] = None
+    domain: Annotated[Text200 | None, BeforeValidator(_clean)] = None
+    language: Annotated[Text200 | None, BeforeValidator(_clean)] = None
+    annotator: Annotated[Text200 | None, BeforeValidator(_clean)] = Field(
         None, description="Pseudonym of somebody who judged the task."
     )
     batch: Annotated[Id | None, BeforeValidator(_clean)] = Field(None, description="Id of the import.")
@@ -110,7 +114,7 @@ class TaskListQuery(TaskFilter):
     """The task list's address: conditions, order, place."""
 
     sort: Annotated[Sort, BeforeValidator(lambda value: value or Sort.OLDEST)] = Sort.OLDEST
-    cursor: Annotated[str | None, BeforeValidator(_clean), Field(max_length=400)] = None
+    cursor: Annotated[Text500 | None, BeforeValidator(_clean)] = None
     size: int = Field(50, ge=1, le=200, description="Rows a page.")
 
 
@@ -169,10 +173,10 @@ class BulkForm(BaseModel):
     scope: Literal["selected", "matching"] = "selected"
     ids: Annotated[list[Id], Field(max_length=MAX_SELECTED)] = Field(default_factory=list)
     filter: TaskFilter = Field(default_factory=TaskFilter)
-    expected: Annotated[int | None, BeforeValidator(_clean), Field(ge=0)] = None
+    expected: Annotated[Count | None, BeforeValidator(_clean)] = None
     priority: Annotated[Priority | None, BeforeValidator(_clean)] = None
     judgements: Annotated[Judgements | None, BeforeValidator(_clean)] = None
-    tag: Annotated[str | None, BeforeValidator(_clean), Field(max_length=MAX_TAG_LENGTH)] = None
+    tag: Annotated[Tag | None, BeforeValidator(_clean)] = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
