@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -31,12 +33,11 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        extensions=["jinja2.ext.do"],
         auto_reload=settings().environment == "development",
     )
-    env.install_gettext_callables(  # type: ignore[attr-defined]
-        i18n.gettext, i18n.ngettext, newstyle=True, pgettext=i18n.pgettext, npgettext=i18n.npgettext
-    )
+    for name, translate in (("_", i18n.gettext), ("gettext", i18n.gettext), ("ngettext", i18n.ngettext)):
+        env.globals[name] = _escaped_like_any_text(translate)
     env.filters.update(FILTERS)
     env.globals.update(
         static=static_url,
@@ -45,6 +46,24 @@ def environment() -> jinja2.Environment:
         available_locales=i18n.available_locales,
     )
     return env
+
+
+def _escaped_like_any_text(translate: Callable[..., str]) -> Callable[..., str]:
+    """gettext for templates: `_("%(n)s left", n=3)`, `ngettext("one", "%(num)s", count)`; escaped where it is put out.
+
+    Jinja's own newstyle gettext calls every message safe, so that a quotation mark in one would end an attribute.
+    A value that is markup already (a time element) stays so, and the text around it is escaped.
+    """
+
+    def translated(*message: Any, **values: Any) -> str:
+        text = translate(*message)
+        if len(message) == 3:
+            values.setdefault("num", message[2])
+        if any(hasattr(value, "__html__") for value in values.values()):
+            return escape(text) % values
+        return text % values if values else text.replace("%%", "%")
+
+    return translated
 
 
 @lru_cache(maxsize=512)

@@ -71,11 +71,11 @@ def import_file(page: Page, url: str, project: int, path: Path, *, tasks: int) -
     expect(page.get_by_text("Done", exact=False).first).to_be_visible(timeout=60_000)
 
 
-def invite(page: Page, url: str, project: int, role: str = "annotator") -> str:
+def invite(page: Page, url: str, project: int, role: str = "Annotator") -> str:
     """A fresh invitation link."""
     page.goto(f"{url}/projects/{project}/people")
-    page.get_by_label("Role").select_option(role)
-    page.get_by_role("button", name="Make an invitation link").click()
+    page.get_by_role("radio", name=role).check()
+    page.get_by_role("button", name="Make an invitation").click()
     return page.locator("input[readonly]").first.input_value()
 
 

@@ -23,9 +23,8 @@ NAMES = [payload.text.replace("\x00", "").replace("\n", " ")[:90] for payload in
 
 def post(page: Page, url: str, address: str, body: dict[str, object], method: str = "post") -> dict[str, object]:
     """The JSON API as this page's person, with the page's token."""
-    token = re.search(r'"X-CSRF-Token": "(\w+)"', page.content())
-    assert token is not None
-    answer = getattr(page.request, method)(f"{url}{address}", data=body, headers={"X-CSRF-Token": token.group(1)})
+    token = page.locator("input[name=csrf_token]").first.input_value()
+    answer = getattr(page.request, method)(f"{url}{address}", data=body, headers={"X-CSRF-Token": token})
     assert answer.ok, (address, answer.status, answer.text())
     return answer.json() if "json" in answer.headers.get("content-type", "") else {}
 

@@ -28,7 +28,9 @@ def every_page(db, project, **wanted):
             break
         cursor = page.next_cursor
     while last.previous_cursor is not None:
-        last = service.list_tasks(db, project_id=project.id, wanted=TaskListQuery(**wanted, cursor=last.previous_cursor))
+        last = service.list_tasks(
+            db, project_id=project.id, wanted=TaskListQuery(**wanted, cursor=last.previous_cursor)
+        )
         backwards.insert(0, [row.id for row in last.items])
     return forwards, backwards
 
@@ -195,7 +197,9 @@ def test_a_common_word_far_down_the_list(db, make, project, few_are_many, sort):
     """The words stand blocks of ids apart; pages by import order look them up a block at a time."""
     expected = []
     for _block in range(4):
-        step = sa.text("select setval(pg_get_serial_sequence('prompt', 'id'), nextval(pg_get_serial_sequence('prompt', 'id')) + :n)")
+        step = sa.text(
+            "select setval(pg_get_serial_sequence('prompt', 'id'), nextval(pg_get_serial_sequence('prompt', 'id')) + :n)"
+        )
         db.execute(step, {"n": SEARCH_BLOCK})
         make.task(project, prompt="something else")
         expected += [make.task(project, prompt="bonjour monde").id for _ in range(3)]
@@ -248,7 +252,7 @@ def test_a_cursor_of_another_order_is_refused():
         decode(cursor.encode(), sort="id")
 
 
-HOSTILE = ["' or 1=1 --", "%' union select 1", "\\", "a & | !", "''", "\"", ":*", "<->", "(", "$1", "%s", "x\x00y", "{}"]
+HOSTILE = ["' or 1=1 --", "%' union select 1", "\\", "a & | !", "''", '"', ":*", "<->", "(", "$1", "%s", "x\x00y", "{}"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -326,7 +330,9 @@ def test_htmx_gets_the_table_and_a_browser_the_page(browse, make, project, revie
 
 def test_a_row_says_how_the_votes_fall(browse, make, project, reviewer, vote):
     task = make.task(project, priority=42)
-    for voter, choice in zip([make.outside_annotator(project) for _ in range(3)], ["first", "first", "tie"], strict=True):
+    for voter, choice in zip(
+        [make.outside_annotator(project) for _ in range(3)], ["first", "first", "tie"], strict=True
+    ):
         vote(task, voter, choice)
     vote(task, make.outside_annotator(project), "second", standing=Standing.LATE)
     text = browse(reviewer).get(f"/projects/{project.id}/tasks").text
@@ -367,4 +373,9 @@ def test_who_may_look(browse, make, project, admin, reviewer):
     address = f"/projects/{project.id}/tasks"
     annotator, stranger = make.member(project, Role.ANNOTATOR), make.user()
     assert browse().get(address).status_code == 303
-    assert [browse(user).get(address).status_code for user in (stranger, annotator, reviewer, admin)] == [404, 403, 200, 200]
+    assert [browse(user).get(address).status_code for user in (stranger, annotator, reviewer, admin)] == [
+        404,
+        403,
+        200,
+        200,
+    ]
