@@ -36,8 +36,9 @@ def environment() -> jinja2.Environment:
         extensions=["jinja2.ext.do"],
         auto_reload=settings().environment == "development",
     )
-    for name, translate in (("_", i18n.gettext), ("gettext", i18n.gettext), ("ngettext", i18n.ngettext)):
-        env.globals[name] = _escaped_like_any_text(translate)
+    for translate in (i18n.gettext, i18n.ngettext, i18n.pgettext, i18n.npgettext):
+        env.globals[translate.__name__] = _escaped_like_any_text(translate)
+    env.globals["_"] = env.globals["gettext"]
     env.filters.update(FILTERS)
     env.globals.update(
         static=static_url,
@@ -57,8 +58,8 @@ def _escaped_like_any_text(translate: Callable[..., str]) -> Callable[..., str]:
 
     def translated(*message: Any, **values: Any) -> str:
         text = translate(*message)
-        if len(message) == 3:
-            values.setdefault("num", message[2])
+        if isinstance(message[-1], int):
+            values.setdefault("num", message[-1])
         if any(hasattr(value, "__html__") for value in values.values()):
             return escape(text) % values
         return text % values if values else text.replace("%%", "%")

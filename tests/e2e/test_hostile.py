@@ -81,6 +81,19 @@ def page(besieged, chromium, watch):
     context.close()
 
 
+def test_the_trap_works(chromium):
+    """Put into a page as they are, the payloads do run: what the other tests wait for can happen."""
+    page = chromium.new_page()
+    page.route("**/*", lambda route: route.abort())
+    fired = 0
+    for payload in USED[:30]:
+        page.set_content(f"<body>{payload.text}</body>")
+        fired += page.evaluate("window.__pwned") is not None
+        page.evaluate("delete window.__pwned")
+    page.close()
+    assert fired >= 5
+
+
 def test_the_desk_shows_hostile_comparisons_and_takes_hostile_reasons(besieged, stack, page):
     page.goto(f"{stack.url}/projects/{besieged['project']}/judge")
     for number in range(len(USED)):

@@ -66,7 +66,9 @@ def test_two_annotators_judge_at_once_by_keyboard_and_each_vote_is_counted(walk,
     expect(admin.locator("tbody tr")).to_have_count(TASKS)
     shoot(admin, "tasks-desktop-light")
     answer = admin.request.get(f"{stack.url}/api/v1/projects/{walk['project']}/overview").json()
-    assert answer["votes"]["counted"] == 2 * TASKS
+    assert (answer["tasks"]["n_done"], answer["tasks"]["n_counted"]) == (TASKS, 2 * TASKS)
+    admin.get_by_role("link", name="What is 1 plus 1?").click()
+    expect(admin.get_by_text("good-model").first).to_be_visible()
     shoot(admin, "task-desktop-light")
 
 
