@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.addresses import client_address
-from app.accounts.service import sign_in
+from app.accounts.passwords import password_problem
+from app.accounts.schemas import NewPerson
+from app.accounts.service import consent, sign_in
 from app.config import settings
 from app.errors import AppError
 from app.web.forms import FormFields
@@ -65,6 +67,17 @@ def forgive(session: Session, name: str, request: Request, fields: dict[str, Any
 
 def _address(request: Request) -> str:
     return client_address(request) or "unknown"
+
+
+def person_errors(person: NewPerson) -> dict[str, str]:
+    """All that is wrong beyond the shape of the fields, told at once rather than one by one."""
+    errors = {}
+    problem = password_problem(person.password, email=person.email, name=person.name)
+    if problem:
+        errors["password"] = problem
+    if not person.has_consented:
+        errors["has_consented"] = _(consent.NEEDED)
+    return errors
 
 
 def field_errors(error: AppError) -> dict[str, str]:

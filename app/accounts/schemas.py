@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from app.models import AnnotatorKind, Role
 from app.web.forms import storable
@@ -41,6 +41,10 @@ NewPassword = Annotated[str, StringConstraints(min_length=1, max_length=1000), A
 """Bounded here; what else may not be a password, passwords.password_problem says in its own words."""
 
 
+Tick = Annotated[bool, BeforeValidator(lambda value: value in (True, "true", "on", "1"))]
+"""A ticked box; whatever else was sent is no agreement."""
+
+
 class SignInForm(BaseModel):
     # As loose as can be: a wrong address is refused like a wrong password.
     email: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
@@ -53,18 +57,18 @@ class NewPerson(BaseModel):
     name: Name
     email: Email
     password: NewPassword
-    has_consented: bool = False
+    has_consented: Tick = False
 
 
 class AcceptInvitation(BaseModel):
     """A signed-in person takes an invitation up; consent only where the newest text is still waiting."""
 
-    has_consented: bool = False
+    has_consented: Tick = False
 
 
 class GiveConsent(BaseModel):
     version: int
-    has_consented: bool = False
+    has_consented: Tick = False
 
 
 class PublishConsent(BaseModel):

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from app.accounts import queries
 from app.accounts.access import BrowserViewer, CurrentViewer, PathId, SignedInViewer, Viewer
 from app.accounts.addresses import local_path
+from app.accounts.browsers import browser_name
 from app.accounts.doors import begin_session, field_errors, throttled, with_session
 from app.accounts.navigation import instance_nav
 from app.accounts.schemas import ChangePassword, NewApiToken, ProfileForm, ThemeForm
@@ -119,7 +120,7 @@ def _page(
         "locales": [
             (locale, (Locale.parse(locale).display_name or locale).capitalize()) for locale in i18n.available_locales()
         ],
-        "sign_ins": queries.open_sessions(session, viewer.id),
+        "sign_ins": [(row, browser_name(row.user_agent)) for row in queries.open_sessions(session, viewer.id)],
         "tokens": queries.open_tokens(session, viewer.id),
         "toasts": [("success", done_sentences[done])] if done in done_sentences else [],
     }

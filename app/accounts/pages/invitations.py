@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.accounts import queries
 from app.accounts.access import OptionalViewer, Viewer
-from app.accounts.doors import begin_session, field_errors, throttled, with_session
+from app.accounts.doors import begin_session, field_errors, person_errors, throttled, with_session
 from app.accounts.schemas import AcceptInvitation, NewPerson
 from app.accounts.service import consent, invitations
 from app.errors import AppError
@@ -45,7 +45,9 @@ def accept_invitation(
             invitations.accept(session, token=token, user_id=viewer.id, consents=consents)
             return answer
         person, errors = parse_form(NewPerson, fields)
-        if person is None:
+        if person is not None:
+            errors = person_errors(person)
+        if person is None or errors:
             return _page(request, session, link, token, viewer, fields, errors)
         user = invitations.accept_as_stranger(session, token=token, **person.model_dump())
     except AppError as error:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.doors import begin_session, field_errors, throttled, with_session
+from app.accounts.doors import begin_session, field_errors, person_errors, throttled, with_session
 from app.accounts.schemas import NewPerson
 from app.accounts.service import consent, setup
 from app.errors import AppError
@@ -31,10 +31,11 @@ def show_setup(request: Request, session: DbSession, token: str) -> Response:
 def complete_setup(request: Request, session: DbSession, fields: FormFields, token: str) -> Response:
     setup.find_setup_link(session, token)
     wanted, errors = parse_form(NewPerson, fields)
-    if wanted is None:
+    if wanted is not None:
+        errors = person_errors(wanted)
+    if wanted is None or errors:
         return _page(request, session, token, fields, errors)
     try:
-        consent.require_tick(has_consented=wanted.has_consented)
         user = setup.make_first_admin(
             session, token=token, name=wanted.name, email=wanted.email, password=wanted.password
         )

@@ -12,6 +12,8 @@ from app.accounts.consent_text import DEFAULT_CONSENT
 from app.errors import Conflict, Invalid
 from app.models import ConsentVersion
 
+NEEDED = "Please tick the box if you agree. Without your agreement you cannot take part."
+
 
 def ensure_first_version(session: Session, *, actor_id: int) -> ConsentVersion:
     """The newest version; on a new installation the text that comes with the program becomes version 1."""
@@ -46,11 +48,7 @@ def _add_version(session: Session, *, number: int, body: str, actor_id: int) -> 
 def require_tick(*, has_consented: bool) -> None:
     """A text is accepted by a deed of one's own, never by default."""
     if not has_consented:
-        raise Invalid(
-            "Please tick the box if you agree. Without your agreement you cannot take part.",
-            code="consent_needed",
-            field="has_consented",
-        )
+        raise Invalid(NEEDED, code="consent_needed", field="has_consented")
 
 
 def give(session: Session, *, user_id: int, version_id: int) -> None:

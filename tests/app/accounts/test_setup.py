@@ -127,6 +127,11 @@ def test_what_cannot_be_used_is_said_at_its_field_and_the_rest_is_kept(db, brows
     assert users(db) == 0
 
 
+def test_all_that_is_wrong_is_said_at_once(browse, link):
+    answer = browse().post(link, data={**FORM, "password": "short", "has_consented": ""})
+    assert ("at least 12" in answer.text, "tick the box" in answer.text) == (True, True)
+
+
 def test_too_many_posts_are_told_to_wait(browse):
     browser = browse()
     answers = [browser.post("/setup/guess", data=FORM).status_code for _ in range(31)]
