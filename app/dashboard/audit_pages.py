@@ -15,7 +15,7 @@ from app.accounts.access import InstanceAdmin
 from app.dashboard import deeds, queries
 from app.dashboard.schemas import AuditQuery
 from app.projects.access import ProjectAccess, ProjectAdmin
-from app.projects.navigation import studio_nav
+from app.projects.navigation import NavItem, home_nav, studio_nav
 from app.web.forms import Errors, parse_form
 from app.web.render import render
 from app.web.request import DbSession
@@ -25,16 +25,16 @@ ROWS = 50
 
 
 @router.get("/audit")
-def show_instance_trail(request: Request, session: DbSession, _viewer: InstanceAdmin) -> Response:
-    return _trail(request, session, None)
+def show_instance_trail(request: Request, session: DbSession, viewer: InstanceAdmin) -> Response:
+    return _trail(request, session, None, home_nav(viewer, "audit"))
 
 
 @router.get("/projects/{project_id}/audit")
 def show_project_trail(request: Request, session: DbSession, access: ProjectAdmin) -> Response:
-    return _trail(request, session, access)
+    return _trail(request, session, access, studio_nav(access, "audit"))
 
 
-def _trail(request: Request, session: Session, access: ProjectAccess | None) -> Response:
+def _trail(request: Request, session: Session, access: ProjectAccess | None, nav: list[NavItem]) -> Response:
     """A page of events; what the address asks for stays in the filter, and a wrong value gets a sentence there."""
     project = access.project if access is not None else None
     asked = {name: value for name, value in request.query_params.items() if value}
@@ -47,7 +47,7 @@ def _trail(request: Request, session: Session, access: ProjectAccess | None) -> 
     address = request.url.path
     context = {
         "project": project,
-        "nav": studio_nav(access, "audit") if access is not None else [],
+        "nav": nav,
         "address": address,
         "values": {name: asked.get(name, "") for name in AuditQuery.model_fields},
         "errors": Errors(errors),

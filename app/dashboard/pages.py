@@ -11,7 +11,7 @@ from app.accounts.access import CurrentViewer
 from app.dashboard import service
 from app.models import Role
 from app.projects.access import ProjectMember
-from app.projects.navigation import studio_nav
+from app.projects.navigation import home_nav, studio_nav
 from app.web.htmx import redirect
 from app.web.render import render
 from app.web.request import DbSession
@@ -28,6 +28,7 @@ def home(request: Request, session: DbSession, viewer: CurrentViewer) -> Respons
         request,
         "dashboard/home.html",
         {
+            "nav": home_nav(viewer, "home"),
             "cards": page.cards,
             "next_cursor": page.next_cursor,
             "has_sample": any(card.project.is_sample for card in page.cards),
@@ -45,7 +46,13 @@ def list_projects(
     return render(
         request,
         "dashboard/projects.html",
-        {"cards": page.cards, "next_cursor": page.next_cursor, "archived": archived, "cursor": cursor},
+        {
+            "nav": home_nav(viewer, "projects"),
+            "cards": page.cards,
+            "next_cursor": page.next_cursor,
+            "archived": archived,
+            "cursor": cursor,
+        },
     )
 
 

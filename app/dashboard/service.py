@@ -96,8 +96,13 @@ class Overview:
         ]
 
     @property
+    def next_step(self) -> str | None:
+        """The key of the first step that is not done."""
+        return next((step.key for step in self.steps if not step.is_done), None)
+
+    @property
     def is_set_up(self) -> bool:
-        return all(step.is_done for step in self.steps)
+        return self.next_step is None
 
 
 def overview(session: Session, project: Project, *, now: datetime | None = None) -> Overview:

@@ -1,9 +1,10 @@
-"""The studio's side bar for one project: only rooms that exist, only those the role may enter."""
+"""The studio's side bar: only rooms that exist, only those the viewer may enter."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.accounts.access import Viewer
 from app.models import Role
 from app.projects.access import ProjectAccess
 from app.web.i18n import gettext as _
@@ -16,6 +17,17 @@ class NavItem:
     url: str
     icon: str
     is_active: bool
+
+
+def home_nav(viewer: Viewer, active: str) -> list[NavItem]:
+    """Outside any project: home, and for instance admins what concerns the whole installation."""
+    rooms = [("home", _("Home"), "/", "overview", False), ("projects", _("Projects"), "/projects", "folder", False)]
+    rooms += [("people", _("People"), "/people", "people", True), ("audit", _("Audit trail"), "/audit", "audit", True)]
+    return [
+        NavItem(key, label, url, icon, key == active)
+        for key, label, url, icon, is_for_admins in rooms
+        if viewer.is_instance_admin or not is_for_admins
+    ]
 
 
 def studio_nav(access: ProjectAccess, active: str) -> list[NavItem]:

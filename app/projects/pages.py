@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.access import InstanceAdmin
+from app.accounts.access import InstanceAdmin, Viewer
 from app.projects import queries, service
 from app.projects.access import ProjectAccess, ProjectAdmin, require_writable
 from app.projects.definitions import AnswerSchema, Policy
 from app.projects.languages import language_choices
-from app.projects.navigation import studio_nav
+from app.projects.navigation import home_nav, studio_nav
 from app.projects.schemas import ChoicesForm, NewProjectForm, ProjectDetails, WorkForm, timezones
 from app.web.forms import Errors, FormFields, parse_form
 from app.web.htmx import redirect
@@ -25,14 +25,15 @@ router = APIRouter()
 
 
 @router.get("/projects/new")
-def new_project(request: Request, _viewer: InstanceAdmin) -> Response:
+def new_project(request: Request, viewer: InstanceAdmin) -> Response:
     defaults = {name: field.default for name, field in ProjectDetails.model_fields.items()}
     choices = ChoicesForm.values_of(AnswerSchema())
-    return _new_project(request, defaults | choices | {"name": "", "overlap": Policy().overlap}, {})
+    return _new_project(request, viewer, defaults | choices | {"name": "", "overlap": Policy().overlap}, {})
 
 
-def _new_project(request: Request, values: dict[str, Any], errors: dict[str, str]) -> Response:
+def _new_project(request: Request, viewer: Viewer, values: dict[str, Any], errors: dict[str, str]) -> Response:
     context = {
+        "nav": home_nav(viewer, "projects"),
         "values": values,
         "errors": Errors(errors),
         "timezones": [(name, name) for name in timezones()],
@@ -45,7 +46,7 @@ def _new_project(request: Request, values: dict[str, Any], errors: dict[str, str
 def create_project(request: Request, session: DbSession, viewer: InstanceAdmin, fields: FormFields) -> Response:
     wanted, errors = parse_form(NewProjectForm, fields)
     if wanted is None:
-        return _new_project(request, _typed(NewProjectForm, fields), errors)
+        return _new_project(request, viewer, _typed(NewProjectForm, fields), errors)
     project = service.create_project(
         session,
         viewer_id=viewer.id,
