@@ -27,8 +27,8 @@ from app.exchange.schemas import ImportOptions
 from app.exchange.service import ImportRefused, Report, import_file, rehearse_file
 from app.models import Job, JobState
 
-UPLOAD_BYTES = settings().max_upload_bytes + 64 * 1024
-"""The largest body of an upload: the file, and the form around it."""
+UPLOAD_BYTES = 2 * settings().max_upload_bytes
+"""The largest body that is read at all; a file over the limit within it is answered with a sentence of ours."""
 AT_ONCE_BYTES = 20 * 1024**2
 AT_ONCE_SECONDS = 2.0
 KEPT = timedelta(days=2)
