@@ -1,5 +1,7 @@
 """The task list: each filter alone and together, pages that neither skip nor repeat, and who may look."""
 
+from html.parser import HTMLParser
+
 import pytest
 import sqlalchemy as sa
 
@@ -33,6 +35,18 @@ def every_page(db, project, **wanted):
         )
         backwards.insert(0, [row.id for row in last.items])
     return forwards, backwards
+
+
+def elements(html):
+    """(tag, attribute) of all that a parser makes of the page."""
+    found = set()
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            found.update({(tag, "")} | {(tag, name) for name, _value in attributes})
+
+    Parser().feed(html)
+    return found
 
 
 @pytest.fixture
@@ -196,11 +210,9 @@ def test_pages_neither_skip_nor_repeat(request, db, make, project, vote, sort, w
 def test_a_common_word_far_down_the_list(db, make, project, few_are_many, sort):
     """The words stand blocks of ids apart; pages by import order look them up a block at a time."""
     expected = []
+    sequence = db.scalar(sa.text("select pg_get_serial_sequence('prompt', 'id')"))
     for _block in range(4):
-        step = sa.text(
-            "select setval(pg_get_serial_sequence('prompt', 'id'), nextval(pg_get_serial_sequence('prompt', 'id')) + :n)"
-        )
-        db.execute(step, {"n": SEARCH_BLOCK})
+        db.execute(sa.select(sa.func.setval(sequence, sa.func.nextval(sequence) + SEARCH_BLOCK)))
         make.task(project, prompt="something else")
         expected += [make.task(project, prompt="bonjour monde").id for _ in range(3)]
         make.task(project, prompt="something else")
@@ -255,14 +267,14 @@ def test_a_cursor_of_another_order_is_refused():
 HOSTILE = ["' or 1=1 --", "%' union select 1", "\\", "a & | !", "''", '"', ":*", "<->", "(", "$1", "%s", "x\x00y", "{}"]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", ["q", "tag", "domain", "language", "annotator", "external_id"])
-def test_hostile_text_is_only_text(browse, make, project, reviewer, field, text):
+def test_hostile_text_is_only_text(browse, make, project, reviewer, field):
     make.task(project, prompt="zebrafish")
-    response = browse(reviewer).get(f"/projects/{project.id}/tasks", params={field: text})
-    assert response.status_code == 200
-    if text.isascii() and not text.isalnum() and text not in ("-",):
-        assert "zebrafish" not in response.text or field == "q"
+    client = browse(reviewer)
+    for text in HOSTILE:
+        response = client.get(f"/projects/{project.id}/tasks", params={field: text})
+        assert response.status_code == 200, text
+        assert "zebrafish" not in response.text, text
 
 
 @pytest.mark.parametrize(
@@ -305,16 +317,24 @@ def test_the_address_carries_the_filter_to_the_next_page(browse, make, project, 
     assert "tag=a%26b%3Dc&amp;sort=-id&amp;size=2&amp;cursor=" in page.text
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.name)
-def test_hostile_text_is_escaped(browse, make, project, reviewer, payload):
-    text = payload.text.replace("\x00", "").encode(errors="replace").decode()  # what a table can hold
-    make.task(project, prompt=text, tags=[text[:60] or "x"], domain=text)
-    page = browse(reviewer).get(f"/projects/{project.id}/tasks")
-    assert page.status_code == 200
-    lowered = page.text.lower().replace(" ", "")
-    assert "<script>window" not in lowered
-    for start in ("<imgsrc", "<img/", "<svg", "<iframe", "<object", "<embed", "<math"):
-        assert start not in lowered.replace('<svgclass="icon', "")
+def test_hostile_text_makes_no_element(browse, make, project, reviewer):
+    """All payloads on pages of the list give the same kinds of elements and attributes as harmless text."""
+    client, address = browse(reviewer), f"/projects/{project.id}/tasks?size=200"
+    make.task(project, prompt="harmless", tags=["a"], domain="b", language="en")
+    before = elements(client.get(address).text)
+    for payload in PAYLOADS:
+        text = payload.text.replace("\x00", "").encode(errors="replace").decode()  # what a table can hold
+        make.task(project, prompt=text, tags=[text[:60]], domain=text, language="en")
+    for page in (client.get(address), client.get(f"{address}&sort=-id")):
+        assert page.status_code == 200
+        assert elements(page.text) <= before | {
+            ("a", "rel"),
+            ("a", "hx-get"),
+            ("a", "hx-swap"),
+            ("a", "hx-target"),
+            ("a", "hx-push-url"),
+            ("path", "d"),
+        }
 
 
 def test_htmx_gets_the_table_and_a_browser_the_page(browse, make, project, reviewer):

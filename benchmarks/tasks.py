@@ -1,0 +1,207 @@
+"""The task list stays under 300 ms at 500,000 tasks with 1,000,000 votes, whatever is filtered by.
+
+Each filter is asked as a service call and as the whole page over HTTP (in one process, without a network). The first
+call of each is given apart: it meets caches as the calls before it left them. `ACCORD_BENCH_TASKS` makes it smaller.
+The database is a throw-away one on the server of the tests (TEST_DATABASE_URL, or embedded); a second project with a
+tenth of the tasks and the same words stands beside the first.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from app import config, database
+from app.review import service
+from app.review.cursors import Cursor
+from app.review.schemas import BulkForm, TaskListQuery
+from benchmarks import task_data
+from tests.support import servers
+from tests.support.browsing import Browser
+from tests.support.factories import Factory
+
+N_TASKS = int(os.environ.get("ACCORD_BENCH_TASKS", "500000"))
+SERVICE_ROUNDS = 15
+PAGE_ROUNDS = 10
+LIMIT_MS = 300
+
+
+def cases(project_id: int, batches: tuple[int, int], deep: int) -> dict[str, dict[str, Any]]:
+    """Conditions by what is hard about them."""
+    middle = {direction: Cursor("id", direction, deep, deep).encode() for direction in ("next", "previous")}
+    return {
+        "no filter": {},
+        "newest first": {"sort": "-id"},
+        "highest priority first": {"sort": "-priority"},
+        "most progress first": {"sort": "-progress"},
+        "deep page": {"cursor": middle["next"]},
+        "deep page, backwards": {"cursor": middle["previous"]},
+        "open": {"status": "open"},
+        "done": {"status": "done"},
+        "waiting": {"status": "waiting"},
+        "leased": {"status": "leased"},
+        "archived": {"status": "archived"},
+        "gold": {"kind": "gold"},
+        "word in one prompt": {"q": "singular"},
+        "word in ten prompts": {"q": "rarely"},
+        "word in no prompt": {"q": "unheard"},
+        "word in every prompt": {"q": "common"},
+        "word in half the prompts": {"q": "half"},
+        "word in the last fifth only": {"q": "bonjour"},
+        "the same, by priority": {"q": "bonjour", "sort": "-priority"},
+        "word not in the last fifth, newest first": {"q": "hello", "sort": "-id"},
+        "phrase": {"q": '"hello word5"'},
+        "every prompt but half": {"q": "common -half"},
+        "signs without a word": {"q": "!!!"},
+        "tag of one task": {"tag": "needle"},
+        "tag of one in fifty": {"tag": "group-7"},
+        "tag of every task": {"tag": "all"},
+        "tag of none": {"tag": "unheard"},
+        "domain of the last quarter": {"domain": "prose"},
+        "domain of none": {"domain": "unheard"},
+        "language of the last fifth": {"language": "fr"},
+        "annotator with few votes": {"annotator": f"bench-{project_id}-2"},
+        "annotator with a sixth of the tasks": {"annotator": f"bench-{project_id}-1"},
+        "the same, newest first": {"annotator": f"bench-{project_id}-1", "sort": "-id"},
+        "annotator with 1 in 100": {"annotator": f"bench-{project_id}-50"},
+        "annotator unknown": {"annotator": "nobody"},
+        "first import": {"batch": batches[0]},
+        "last import": {"batch": batches[1]},
+        "id in the file": {"external_id": "row-777"},
+        "late votes": {"late": True},
+        "flagged": {"flagged": True},
+        "word and status": {"q": "bonjour", "status": "archived"},
+        "word and tag of one task": {"q": "common", "tag": "needle"},
+        "status and language that never meet": {"status": "done", "language": "fr"},
+        "word and language that never meet": {"q": "hello", "language": "fr"},
+    }
+
+
+def measure() -> dict[str, Any]:
+    url = servers.create_database(f"accord_bench_{os.getpid()}")
+    os.environ |= {"DATABASE_URL": url, "ACCORD_ENVIRONMENT": "test", "ACCORD_LOG_LEVEL": "ERROR"}
+    for cached in (config.settings, database.engine, database.session_factory):
+        cached.cache_clear()
+    try:
+        return _measure()
+    finally:
+        database.engine().dispose()
+        servers.drop_database(url)
+
+
+def _measure() -> dict[str, Any]:
+    started = time.perf_counter()
+    with database.session_factory()() as session:
+        session.execute(sa.text("set statement_timeout = 0"))
+        project_id = task_data.fill(session, n_tasks=N_TASKS, name="Bench").id
+        session.execute(sa.text("set statement_timeout = 0"))
+        task_data.fill(session, n_tasks=N_TASKS // 10, name="Beside it")
+        admin = Factory(session).admin()
+    task_data.analyze(database.engine())
+    filled = time.perf_counter() - started
+    with database.session_factory()() as session:
+        counts = session.execute(
+            sa.text(
+                "select (select count(*) from task where project_id = :p), (select count(*) from annotation "
+                "where project_id = :p), (select min(id) from import_batch where project_id = :p), "
+                "(select max(id) from import_batch where project_id = :p), "
+                "(select (min(prompt_id) + max(prompt_id)) / 2 from task where project_id = :p)"
+            ),
+            {"p": project_id},
+        ).one()
+        names = ("server_version", "shared_buffers", "work_mem", "fsync", "max_parallel_workers_per_gather")
+        server = {name: session.scalar(sa.text(f"show {name}")) for name in names}
+    print(f"{counts[0]:,} tasks, {counts[1]:,} votes, made in {filled:.0f} s; {server}")
+    print(f"{'':42}{'service ms':>24}{'page ms':>16}")
+    print(f"{'':42}{'first':>8}{'p50':>8}{'p95':>8}{'p50':>8}{'p95':>8}{'matches':>10}", flush=True)
+    wanted = cases(project_id, (counts[2], counts[3]), counts[4])
+    with _client(admin) as client:
+        rows = {name: _case(client, project_id, name, values) for name, values in wanted.items()}
+    bulk = _bulk(project_id)
+    over = [name for name, row in rows.items() if max(row["service_p95"], row["page_p95"]) > LIMIT_MS]
+    print(f"over {LIMIT_MS} ms at p95: {', '.join(over) or 'none'}")
+    return {
+        "tasks": counts[0],
+        "votes": counts[1],
+        "fill_s": round(filled, 1),
+        "server": server,
+        "limit_ms": LIMIT_MS,
+        "over_limit": over,
+        "cases_ms": rows,
+        "bulk_s": bulk,
+    }
+
+
+def _client(admin: Any) -> TestClient:
+    from app.main import create_app
+
+    with database.session_factory()() as session:
+        browse = Browser(create_app(), session, Factory(session))
+        return browse(admin)
+
+
+def _case(client: TestClient, project_id: int, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    wanted = TaskListQuery.model_validate(values)
+    total = 0
+
+    def ask() -> None:
+        nonlocal total
+        with database.session_factory()() as session:
+            page = service.list_tasks(session, project_id=project_id, wanted=wanted)
+        total = page.total + page.is_capped
+
+    def show() -> None:
+        answer = client.get(f"/projects/{project_id}/tasks", params=values)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{name}: {answer.status_code}")
+
+    first = _milliseconds(ask, 1)[0]
+    asked, shown = _milliseconds(ask, SERVICE_ROUNDS), _milliseconds(show, PAGE_ROUNDS)
+    row = {
+        "service_first": round(first, 1),
+        "service_p50": round(float(np.percentile(asked, 50)), 1),
+        "service_p95": round(float(np.percentile(asked, 95)), 1),
+        "page_p50": round(float(np.percentile(shown, 50)), 1),
+        "page_p95": round(float(np.percentile(shown, 95)), 1),
+        "matches": total,
+    }
+    matches = "10,000+" if total > 10_000 else f"{total:,}"
+    print(f"{name:42}" + "".join(f"{value:8.1f}" for value in list(row.values())[:5]) + f"{matches:>10}", flush=True)
+    return row
+
+
+def _milliseconds(work: Callable[[], None], rounds: int) -> list[float]:
+    found = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        found.append((time.perf_counter() - started) * 1000)
+    return found
+
+
+def _bulk(project_id: int) -> dict[str, float]:
+    """Deeds on many tasks at once, each rolled back."""
+    found = {}
+    for name, form in {
+        "priority of one in fifty": {"deed": "priority", "priority": 9, "filter": {"tag": "group-7"}},
+        "archive one in fifty": {"deed": "archive", "filter": {"tag": "group-7"}},
+        "priority of all": {"deed": "priority", "priority": 9, "filter": {}},
+    }.items():
+        with database.session_factory()() as session:
+            started = time.perf_counter()
+            result = _apply(session, project_id, BulkForm.model_validate({**form, "scope": "matching"}))
+            found[name] = round(time.perf_counter() - started, 2)
+            session.rollback()
+        print(f"{name:42}{found[name]:8.2f} s for {result:,} tasks", flush=True)
+    return found
+
+
+def _apply(session: Session, project_id: int, form: BulkForm) -> int:
+    return service.apply_bulk(session, project_id=project_id, form=form, actor_id=1).changed
