@@ -49,7 +49,11 @@ class Settings(BaseSettings):
     session_days: int = Field(14, ge=1, description="Days after which an unused sign-in ends.")
     invitation_days: int = Field(14, ge=1, description="Days an invitation link stays valid.")
     reset_hours: int = Field(24, ge=1, description="Hours a password-reset link stays valid.")
-    sign_in_attempts: int = Field(10, ge=1, description="Failed sign-ins per address and per account in 15 minutes.")
+    sign_in_attempts: int = Field(
+        10,
+        ge=1,
+        description="Failed sign-ins per account in 15 minutes; an address, which many share, has ten times that.",
+    )
     request_rate: int = Field(1200, ge=1, description="Requests a minute admitted per signed-in person or address.")
     trusted_proxies: str = Field("127.0.0.1", description="Comma-separated proxies whose X-Forwarded-For is believed.")
 

@@ -18,6 +18,7 @@ from app.accounts.service import consent, sign_in
 from app.config import settings
 from app.errors import AppError
 from app.web.forms import FormFields
+from app.web.i18n import N_
 from app.web.i18n import gettext as _
 from app.web.security import posted_pairs, session_cookie_name, set_cookie
 from app.web.throttle import count_attempt, forget_attempts, return_attempt
@@ -26,7 +27,7 @@ WINDOW = timedelta(minutes=15)
 COOKIE_SECONDS = 400 * 24 * 3600
 """The longest that browsers keep a cookie: when a sign-in ends, the table decides."""
 KEPT = "kept_"
-TOO_MANY = "There were too many attempts. Please wait a few minutes, then try again."
+TOO_MANY = N_("There were too many attempts. Please wait a few minutes, then try again.")
 
 
 def throttled(name: str, limit: int) -> Callable[[Request], None]:

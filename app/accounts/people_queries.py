@@ -1,4 +1,4 @@
-"""Every SELECT of the People pages and of the inbox: lists, a page of each at a time."""
+"""Every SELECT of the People pages and of the inbox: lists a page at a time, and single messages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.models import Annotator, AnnotatorKind, ApiToken, Membership, Message, Project, Role, SignInSession, User
+from app.models import (
+    Annotator,
+    AnnotatorKind,
+    ApiToken,
+    LinkKind,
+    Membership,
+    Message,
+    OneTimeLink,
+    Project,
+    Role,
+    SignInSession,
+    User,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +147,39 @@ def messages(
     if before is not None:
         statement = statement.where(Message.id < before)
     return [(message, sender) for message, sender in session.execute(statement)]
+
+
+def message(session: Session, user_id: int, message_id: int) -> Sequence[Any] | None:
+    """(message, its sender's name) of the person's own inbox."""
+    return session.execute(
+        sa.select(Message, User.name)
+        .outerjoin(User, User.id == Message.sender_id)
+        .where(Message.id == message_id, Message.user_id == user_id)
+    ).one_or_none()
+
+
+def mark_all_read(session: Session, user_id: int) -> int:
+    statement = (
+        sa.update(Message)
+        .where(Message.user_id == user_id, Message.read_at.is_(None))
+        .values(read_at=sa.func.now())
+        .returning(Message.id)
+    )
+    return len(session.execute(statement).all())
+
+
+def open_invitations(session: Session, project_id: int) -> Sequence[Any]:
+    """(link, name of who made it), newest first."""
+    return session.execute(
+        sa.select(OneTimeLink, User.name)
+        .join(User, User.id == OneTimeLink.created_by_id)
+        .where(
+            OneTimeLink.kind == LinkKind.INVITATION,
+            OneTimeLink.project_id == project_id,
+            OneTimeLink.used_at.is_(None),
+            OneTimeLink.revoked_at.is_(None),
+            OneTimeLink.expires_at > sa.func.now(),
+        )
+        .order_by(OneTimeLink.id.desc())
+        .limit(200)
+    ).all()

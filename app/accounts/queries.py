@@ -308,23 +308,6 @@ def insert_consent(session: Session, *, user_id: int, version_id: int) -> bool:
     )
 
 
-def open_invitations(session: Session, project_id: int) -> Sequence[Any]:
-    """(link, name of who made it), newest first."""
-    return session.execute(
-        sa.select(OneTimeLink, User.name)
-        .join(User, User.id == OneTimeLink.created_by_id)
-        .where(
-            OneTimeLink.kind == LinkKind.INVITATION,
-            OneTimeLink.project_id == project_id,
-            OneTimeLink.used_at.is_(None),
-            OneTimeLink.revoked_at.is_(None),
-            OneTimeLink.expires_at > sa.func.now(),
-        )
-        .order_by(OneTimeLink.id.desc())
-        .limit(200)
-    ).all()
-
-
 def project_name(session: Session, project_id: int) -> str:
     return session.execute(sa.select(Project.name).where(Project.id == project_id)).scalar_one()
 
@@ -340,25 +323,6 @@ def lock_invitation(session: Session, project_id: int, link_id: int) -> OneTimeL
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-
-
-def message(session: Session, user_id: int, message_id: int) -> Sequence[Any] | None:
-    """(message, its sender's name) of the person's own inbox."""
-    return session.execute(
-        sa.select(Message, User.name)
-        .outerjoin(User, User.id == Message.sender_id)
-        .where(Message.id == message_id, Message.user_id == user_id)
-    ).one_or_none()
-
-
-def mark_all_read(session: Session, user_id: int) -> int:
-    statement = (
-        sa.update(Message)
-        .where(Message.user_id == user_id, Message.read_at.is_(None))
-        .values(read_at=sa.func.now())
-        .returning(Message.id)
-    )
-    return len(session.execute(statement).all())
 
 
 def now(session: Session) -> datetime:

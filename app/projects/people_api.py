@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from app.accounts import people_queries, queries
+from app.accounts import people_queries
 from app.accounts.access import PathId
 from app.accounts.api import Cursor
 from app.accounts.people_queries import Member
@@ -98,7 +98,7 @@ def _member(row: Member) -> MemberOut:
 @router.get("/projects/{project_id}/invitations")
 def list_invitations(session: DbSession, access: ProjectAdmin) -> InvitationList:
     """Open ones, newest first, 200 at most."""
-    found = queries.open_invitations(session, access.project.id)
+    found = people_queries.open_invitations(session, access.project.id)
     return InvitationList(items=[_invitation(link, name) for link, name in found])
 
 

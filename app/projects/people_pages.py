@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts import people_queries, queries
+from app.accounts import people_queries
 from app.accounts.access import PathId
 from app.accounts.schemas import ChangeRole, NewInvitation, NewMessage
 from app.accounts.service import inbox, invitations, people
@@ -90,7 +90,7 @@ def _page(
         "members": members[:PAGE],
         "first_url": base if after else None,
         "next_url": f"{base}?after={members[PAGE - 1].membership_id}" if len(members) > PAGE else None,
-        "invitations": queries.open_invitations(session, project_id),
+        "invitations": people_queries.open_invitations(session, project_id),
         "others": people_queries.count_other_annotators(session, project_id),
         "values": values or {},
         "errors": errors or {},

@@ -78,6 +78,11 @@ def gettext(message: str) -> str:
     return translations(current_locale()).gettext(message)
 
 
+def N_(message: str) -> str:  # noqa: N802 - the name by which Babel finds such texts
+    """Names a text for the translators; it is translated where it is shown."""
+    return message
+
+
 def ngettext(singular: str, plural: str, n: int) -> str:
     return translations(current_locale()).ngettext(singular, plural, n)
 

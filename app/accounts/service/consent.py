@@ -11,8 +11,9 @@ from app.accounts import queries
 from app.accounts.consent_text import DEFAULT_CONSENT
 from app.errors import Conflict, Invalid
 from app.models import ConsentVersion
+from app.web.i18n import N_
 
-NEEDED = "Please tick the box if you agree. Without your agreement you cannot take part."
+NEEDED = N_("Please tick the box if you agree. Without your agreement you cannot take part.")
 
 
 def ensure_first_version(session: Session, *, actor_id: int) -> ConsentVersion:

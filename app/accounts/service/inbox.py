@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.accounts import queries
+from app.accounts import people_queries, queries
 from app.config import settings
 from app.errors import NotFound
 from app.models import Message, User
@@ -49,7 +49,7 @@ def write_to(session: Session, *, user_id: int, subject: str, body: str, actor_i
 
 def open_message(session: Session, *, user_id: int, message_id: int) -> tuple[Message, str | None]:
     """(the person's own message, its sender's name), marked as read from now on."""
-    found = queries.message(session, user_id, message_id)
+    found = people_queries.message(session, user_id, message_id)
     if found is None:
         raise NotFound
     message, sender = found
@@ -59,4 +59,4 @@ def open_message(session: Session, *, user_id: int, message_id: int) -> tuple[Me
 
 
 def mark_all_read(session: Session, *, user_id: int) -> int:
-    return queries.mark_all_read(session, user_id)
+    return people_queries.mark_all_read(session, user_id)

@@ -15,6 +15,7 @@ from app.config import settings
 from app.errors import Gone, Invalid, NotFound
 from app.models import LinkKind, OneTimeLink, Project, ProjectStatus, Role, User
 from app.queue import Job, enqueue
+from app.web.i18n import N_
 
 
 def invite(
@@ -133,8 +134,8 @@ def _join(session: Session, link: OneTimeLink, user_id: int) -> None:
         inbox.notify(
             session,
             link.created_by_id,
-            "%(name)s joined %(project)s",
-            "%(name)s accepted your invitation to the project %(project)s.",
+            N_("%(name)s joined %(project)s"),
+            N_("%(name)s accepted your invitation to the project %(project)s."),
             name=session.get_one(User, user_id).name,
             project=queries.project_name(session, link.project_id),
         )

@@ -12,23 +12,24 @@ from app.accounts.tokens import hash_token, new_token
 from app.config import settings
 from app.errors import Gone, NotFound
 from app.models import LinkKind, OneTimeLink
+from app.web.i18n import N_
 
 PATHS = {LinkKind.SETUP: "setup", LinkKind.INVITATION: "invitations", LinkKind.PASSWORD_RESET: "reset"}
 SENTENCES = {
     LinkKind.SETUP: (
-        "There is no such set-up link. Run `python -m app setup-link` on the server for a fresh one.",
-        "This set-up link has been used or replaced. Sign in, or run `python -m app setup-link` on the server.",
-        "This set-up link has expired. Run `python -m app setup-link` on the server for a fresh one.",
+        N_("There is no such set-up link. Run `python -m app setup-link` on the server for a fresh one."),
+        N_("This set-up link has been used or replaced. Sign in, or run `python -m app setup-link` on the server."),
+        N_("This set-up link has expired. Run `python -m app setup-link` on the server for a fresh one."),
     ),
     LinkKind.INVITATION: (
-        "There is no such invitation. Check that the whole link was copied, or ask for a new one.",
-        "This invitation has been used or withdrawn. If you accepted it, sign in; otherwise ask for a new one.",
-        "This invitation has expired. Ask whoever invited you for a new one.",
+        N_("There is no such invitation. Check that the whole link was copied, or ask for a new one."),
+        N_("This invitation has been used or withdrawn. If you accepted it, sign in; otherwise ask for a new one."),
+        N_("This invitation has expired. Ask whoever invited you for a new one."),
     ),
     LinkKind.PASSWORD_RESET: (
-        "There is no such link. Check that the whole link was copied, or ask for a new one.",
-        "This link has been used or replaced by a newer one. Ask for a new one if you still need it.",
-        "This link has expired. Ask for a new one.",
+        N_("There is no such link. Check that the whole link was copied, or ask for a new one."),
+        N_("This link has been used or replaced by a newer one. Ask for a new one if you still need it."),
+        N_("This link has expired. Ask for a new one."),
     ),
 }
 

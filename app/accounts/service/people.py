@@ -17,11 +17,12 @@ from app.accounts.people_queries import Member
 from app.accounts.service import inbox
 from app.errors import Conflict, NotFound
 from app.models import LinkKind, Membership, Role, User
+from app.web.i18n import N_
 
-LAST_INSTANCE_ADMIN = (
+LAST_INSTANCE_ADMIN = N_(
     "This is the last admin of this installation. Make somebody else an admin first, so that it is not left without."
 )
-LAST_PROJECT_ADMIN = (
+LAST_PROJECT_ADMIN = N_(
     "This is the last admin of the project. Make somebody else an admin first, or ask an admin of the installation."
 )
 
@@ -56,12 +57,12 @@ def _tell_about_role(session: Session, *, project_id: int, user_id: int, role: R
     if user_id == actor_id:
         return
     sentences = {
-        Role.ADMIN: "You are now an admin of the project %(project)s.",
-        Role.REVIEWER: "You are now a reviewer in the project %(project)s.",
-        Role.ANNOTATOR: "You are now an annotator in the project %(project)s.",
+        Role.ADMIN: N_("You are now an admin of the project %(project)s."),
+        Role.REVIEWER: N_("You are now a reviewer in the project %(project)s."),
+        Role.ANNOTATOR: N_("You are now an annotator in the project %(project)s."),
     }
     project = queries.project_name(session, project_id)
-    inbox.notify(session, user_id, "Your role in %(project)s has changed", sentences[role], project=project)
+    inbox.notify(session, user_id, N_("Your role in %(project)s has changed"), sentences[role], project=project)
 
 
 def end_membership(session: Session, *, project_id: int, user_id: int, actor_id: int, by_instance_admin: bool) -> None:
@@ -86,8 +87,8 @@ def end_membership(session: Session, *, project_id: int, user_id: int, actor_id:
         inbox.notify(
             session,
             user_id,
-            "Your part in %(project)s has ended",
-            "An admin has ended your membership of the project %(project)s. Your judgements are kept.",
+            N_("Your part in %(project)s has ended"),
+            N_("An admin has ended your membership of the project %(project)s. Your judgements are kept."),
             project=queries.project_name(session, project_id),
         )
 
@@ -148,8 +149,8 @@ def deactivate(session: Session, *, user_id: int, actor_id: int) -> None:
             inbox.notify(
                 session,
                 admin_id,
-                "%(name)s has been deactivated",
-                "The account of %(name)s was closed; open tasks went back to the queue.",
+                N_("%(name)s has been deactivated"),
+                N_("The account of %(name)s was closed; open tasks went back to the queue."),
                 name=user.name,
             )
 
@@ -163,7 +164,7 @@ def reactivate(session: Session, *, user_id: int, actor_id: int) -> None:
     user.deactivated_at = None
     audit.record(session, "user.reactivate", actor_id=actor_id, target=user)
     inbox.notify(
-        session, user_id, "Your account is open again", "An admin has opened your account again. Welcome back."
+        session, user_id, N_("Your account is open again"), N_("An admin has opened your account again. Welcome back.")
     )
 
 
@@ -178,8 +179,8 @@ def grant_instance_admin(session: Session, *, user_id: int, actor_id: int) -> No
     inbox.notify(
         session,
         user_id,
-        "You are now an admin of this installation",
-        "You can now administer people, projects and settings of this installation.",
+        N_("You are now an admin of this installation"),
+        N_("You can now administer people, projects and settings of this installation."),
     )
 
 
@@ -198,8 +199,8 @@ def withdraw_instance_admin(session: Session, *, user_id: int, actor_id: int) ->
         inbox.notify(
             session,
             user_id,
-            "You are no longer an admin of this installation",
-            "Your roles in projects are as they were.",
+            N_("You are no longer an admin of this installation"),
+            N_("Your roles in projects are as they were."),
         )
 
 

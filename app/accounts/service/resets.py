@@ -15,6 +15,7 @@ from app.config import settings
 from app.errors import Conflict, Gone, NotFound
 from app.models import LinkKind, OneTimeLink, User
 from app.queue import Job, enqueue
+from app.web.i18n import N_
 
 
 def create_link(session: Session, *, user: User, actor_id: int | None) -> tuple[OneTimeLink, str]:
@@ -81,7 +82,7 @@ def set_new_password(session: Session, *, token: str, password: str) -> User:
     inbox.notify(
         session,
         user.id,
-        "Your password was changed",
-        "Your password was set anew by a reset link, and all sign-ins ended. If this was not you, tell an admin.",
+        N_("Your password was changed"),
+        N_("Your password was set anew by a reset link, and all sign-ins ended. If this was not you, tell an admin."),
     )
     return user

@@ -6,6 +6,7 @@ from argon2 import PasswordHasher
 
 from app.accounts import passwords
 from app.accounts.addresses import local_path
+from app.config import settings
 from app.models import AuditEvent, SignInSession, Throttle
 from app.web.security import session_cookie_name
 from tests.app.accounts.conftest import PASSWORD
@@ -223,3 +224,12 @@ def test_an_installation_without_an_admin_says_how_to_make_one(browse, make):
     assert "setup-link" in browse().get("/sign-in").text
     make.admin()
     assert "setup-link" not in browse().get("/sign-in").text
+
+
+def test_over_https_the_cookie_is_secure_and_bound_to_the_host(browse, person, monkeypatch):
+    user = person()
+    monkeypatch.setattr(settings(), "public_url", "https://accord.example.org")
+    cookie = sign_in(browse(), user.email).headers["set-cookie"]
+    assert cookie.startswith("__Host-accord_session=")
+    assert all(part in cookie for part in ("Secure", "HttpOnly", "SameSite=lax", "Path=/"))
+    assert "Domain" not in cookie
