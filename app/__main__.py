@@ -14,6 +14,15 @@ from app.errors import AppError
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+@cli.callback()
+def find_servers(context: typer.Context) -> None:
+    """Accord turns human judgement into trained models."""
+    if context.invoked_subcommand != "up" and not os.environ.get("DATABASE_URL"):
+        from app.supervisor.addresses import adopt
+
+        adopt(Path(os.environ.get("ACCORD_DATA_DIR", "data")), os.environ)
+
+
 @cli.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the web server on 127.0.0.1.")] = 8000,

@@ -39,7 +39,6 @@ def card(job: Job) -> dict[str, Any]:
     state = "cancelling" if job.state == JobState.RUNNING and job.cancel_requested_at else job.state.value
     return {
         "id": job.id,
-        "title": title(job),
         "state": state,
         "url": f"/jobs/{job.id}/card",
         "phase": _phase(job),
@@ -65,7 +64,7 @@ def title(job: Job) -> str:
 def _phase(job: Job) -> str | None:
     phases = {
         "waiting": _("Waiting for another import to end"),
-        "reading": _("Reading the rows"),
+        "reading": _("Reading the rows, in per cent"),
         "importing": _("Importing the rows"),
     }
     return phases.get(job.phase) or job.phase or None

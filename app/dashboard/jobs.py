@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app import queue
 from app.accounts.access import CurrentViewer, Viewer, role_in_project
-from app.dashboard.job_cards import access_job, cancel_job, card
+from app.dashboard.job_cards import access_job, cancel_job, card, title
 from app.models import Job, Role
 from app.projects.access import ProjectAdmin, access_project
 from app.projects.navigation import studio_nav
@@ -74,7 +74,7 @@ def _shown(job: Job, *, follow: bool = False) -> dict[str, Any]:
     described = card(job)
     if follow:
         described["url"] += "?follow=true"
-    return {"card": described, "job": job, "outcome_url": _outcome_url(job)}
+    return {"card": described, "title": title(job), "job": job, "outcome_url": _outcome_url(job)}
 
 
 def _outcome_url(job: Job) -> str:

@@ -79,7 +79,10 @@ def run(
     """
     out, errors = out or sys.stdout, errors or sys.stderr
     if not settings().database_url:
-        raise ConfigurationError("DATABASE_URL is not set: it names the database that the rows go into.")
+        raise ConfigurationError(
+            "No running Accord was found, and DATABASE_URL is not set. Start it (make up), name its data folder in "
+            "ACCORD_DATA_DIR, or set DATABASE_URL."
+        )
     if data_format not in FORMATS:
         raise Invalid(
             "The format %(name)s is unknown. Use one of: %(known)s.", name=data_format, known=", ".join(FORMATS)
@@ -112,10 +115,10 @@ def run(
 
 def summary(counts: ImportCounts, left_out: list[ImportProblem], project: Project) -> Iterator[str]:
     """What was done, in lines for a terminal."""
+    known = f"tasks ({counts.gold_tasks:,} with a known answer)" if counts.gold_tasks else "tasks"
     added = [
-        (counts.tasks, "tasks"),
+        (counts.tasks, known),
         (counts.responses, "responses"),
-        (counts.gold_tasks, "of them with a known answer"),
         (counts.votes, "votes"),
         (counts.annotators, "new annotators"),
     ]

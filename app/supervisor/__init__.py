@@ -21,6 +21,7 @@ from typing import TextIO
 
 from app import embedded
 from app.embedded import CannotStart, Child
+from app.supervisor.addresses import published
 from app.supervisor.machine import check_machine, rotate_logs, secret_key
 from app.supervisor.signals import PARENT_VARIABLE, Stopped, StopSignals, stop_with_parent
 from app.supervisor.watched import STOP_SECONDS, Guard, Watched
@@ -115,6 +116,7 @@ def running(folder: Path, port: int, programs: Mapping[str, Sequence[str]], stop
         environment["DATABASE_URL"] = servers.database_url or environment["DATABASE_URL"]
         environment["REDIS_URL"] = servers.redis_url or environment["REDIS_URL"]
         migrate(programs["migrate"], folder, environment)
+        stack.enter_context(published(folder, environment))
         guard = Guard()
         stack.callback(guard.dismiss)
         watched = [Watched(server.child, server.start) for server in servers.running]
