@@ -472,6 +472,18 @@ def simulated_annotators(session: Session, project_id: int) -> Sequence[Annotato
     ).all()
 
 
+def count_places(session: Session, project_id: int) -> int:
+    """How many counted judgements the project's open tasks still ask for."""
+    return int(
+        session.scalar(
+            sa.select(sa.func.sum(Task.n_target - Task.n_counted)).where(
+                Task.project_id == project_id, Task.status == TaskStatus.OPEN, Task.kind == TaskKind.REGULAR
+            )
+        )
+        or 0
+    )
+
+
 def count_keys(session: Session, *, annotator_ids: Sequence[int], prefix: str) -> int:
     """How many judgements of these annotators carry an idempotency key that starts so."""
     return (

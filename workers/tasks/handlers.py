@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.service import mail
+from app.annotation import simulation
 from app.database import JSON, unit_of_work
 from app.exchange import uploads
 from app.models import Job as JobRow
@@ -25,4 +26,5 @@ HANDLERS: dict[Job, Handler] = {
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
     Job.SEND_MAIL: mail.deliver,
+    Job.SIMULATE_ANNOTATORS: simulation.run,
 }

@@ -1,12 +1,14 @@
-"""The sweep: lost wake-ups and silent workers; the purge: old counters."""
+"""The sweep: lost wake-ups, silent workers and expired leases of annotators; the purge: old counters."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from celery.signals import beat_init
 
 from app import queue
+from app.annotation import service as annotation
 from app.database import unit_of_work
 from app.exchange.uploads import purge_uploads
 from app.web import throttle
@@ -17,6 +19,13 @@ from workers.celery_app import app
 def sweep() -> None:
     queue.reap()
     queue.sweep()
+    expire_leases()
+
+
+def expire_leases() -> None:
+    """What annotators left on their desks goes back to the queue."""
+    with unit_of_work() as session:
+        annotation.expire_leases(session, now=datetime.now(UTC))
 
 
 @beat_init.connect  # type: ignore[untyped-decorator]
