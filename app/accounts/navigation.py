@@ -1,22 +1,28 @@
-"""The side bar on pages that belong to no project."""
+"""The side bar on pages that belong to no project, and the items that every side bar is made of."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from app.accounts.access import Viewer
 from app.web.i18n import gettext as _
 
 
-def instance_nav(viewer: Viewer, active: str) -> list[dict[str, object]]:
-    """Rooms of the installation, as the studio's frame shows them; `active` is the key of the page."""
-    rooms = [
-        ("inbox", _("Inbox"), "/inbox", "inbox", False),
-        ("account", _("Account"), "/account", "account", False),
-        ("people", _("People"), "/people", "people", True),
-        ("consent", _("Consent text"), "/people/consent", "file-text", True),
-        ("audit", _("Audit trail"), "/audit", "audit", True),
-    ]
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    key: str
+    label: str
+    url: str
+    icon: str
+    is_active: bool
+
+
+def home_nav(viewer: Viewer, active: str) -> list[NavItem]:
+    """Outside any project: home, and for instance admins what concerns the whole installation."""
+    rooms = [("home", _("Home"), "/", "overview", False), ("projects", _("Projects"), "/projects", "folder", False)]
+    rooms += [("people", _("People"), "/people", "people", True), ("audit", _("Audit trail"), "/audit", "audit", True)]
     return [
-        {"key": key, "label": label, "url": url, "icon": icon, "is_active": key == active}
+        NavItem(key, label, url, icon, key == active)
         for key, label, url, icon, is_for_admins in rooms
         if viewer.is_instance_admin or not is_for_admins
     ]

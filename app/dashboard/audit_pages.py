@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import InstanceAdmin
+from app.accounts.navigation import NavItem, home_nav
 from app.dashboard import deeds, queries
 from app.dashboard.schemas import AuditQuery
 from app.projects.access import ProjectAccess, ProjectAdmin
-from app.projects.navigation import NavItem, home_nav, studio_nav
+from app.projects.navigation import studio_nav
 from app.web.forms import Errors, parse_form
 from app.web.render import render
 from app.web.request import DbSession

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.accounts.access import CurrentViewer
+from app.accounts.navigation import home_nav
 from app.dashboard import service
 from app.models import Role
 from app.projects.access import ProjectMember
-from app.projects.navigation import home_nav, studio_nav
+from app.projects.navigation import studio_nav
 from app.web.htmx import redirect
 from app.web.render import render
 from app.web.request import DbSession

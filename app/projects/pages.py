@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import InstanceAdmin, Viewer
+from app.accounts.navigation import home_nav
 from app.projects import queries, service
 from app.projects.access import ProjectAccess, ProjectAdmin, require_writable
 from app.projects.definitions import AnswerSchema, Policy
 from app.projects.languages import language_choices
-from app.projects.navigation import home_nav, studio_nav
+from app.projects.navigation import studio_nav
 from app.projects.schemas import ChoicesForm, NewProjectForm, ProjectDetails, WorkForm, timezones
 from app.web.forms import Errors, FormFields, parse_form
 from app.web.htmx import redirect

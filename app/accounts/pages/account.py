@@ -14,7 +14,7 @@ from app.accounts.access import BrowserViewer, CurrentViewer, PathId, SignedInVi
 from app.accounts.addresses import local_path
 from app.accounts.browsers import browser_name
 from app.accounts.doors import begin_session, field_errors, throttled, with_session
-from app.accounts.navigation import instance_nav
+from app.accounts.navigation import home_nav
 from app.accounts.schemas import ChangePassword, NewApiToken, ProfileForm, ThemeForm
 from app.accounts.service import account
 from app.errors import AppError
@@ -113,7 +113,7 @@ def _page(
         "token": _("The token is revoked and works no longer."),
     }
     context = {
-        "nav": instance_nav(viewer, "account"),
+        "nav": home_nav(viewer, "account"),
         "values": values or {"name": viewer.name, "locale": viewer.locale, "theme": viewer.theme},
         "errors": errors or {},
         "secret": secret,

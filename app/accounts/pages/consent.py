@@ -10,7 +10,7 @@ from app.accounts import queries
 from app.accounts.access import InstanceAdmin, SignedInViewer, Viewer, require_signed_in
 from app.accounts.addresses import local_path
 from app.accounts.doors import KeptFields
-from app.accounts.navigation import instance_nav
+from app.accounts.navigation import home_nav
 from app.accounts.schemas import GiveConsent, PublishConsent
 from app.accounts.service import consent
 from app.errors import AppError
@@ -90,7 +90,7 @@ def _versions_page(
     request: Request, session: Session, viewer: Viewer, body: str, error: str | None, *, preview: str | None = None
 ) -> Response:
     context = {
-        "nav": instance_nav(viewer, "consent"),
+        "nav": home_nav(viewer, "people"),
         "body": body,
         "error": error,
         "preview": markdown.render(preview) if preview is not None else None,

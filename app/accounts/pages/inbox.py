@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.accounts import people_queries
 from app.accounts.access import CurrentViewer, PathId
-from app.accounts.navigation import instance_nav
+from app.accounts.navigation import home_nav
 from app.accounts.service import inbox
 from app.web.htmx import redirect
 from app.web.render import render
@@ -25,7 +25,7 @@ def show_inbox(request: Request, session: DbSession, viewer: CurrentViewer, befo
     """Unread messages on the first page only; read ones a page at a time."""
     read = people_queries.messages(session, viewer.id, is_read=True, before=before, limit=PAGE + 1)
     context = {
-        "nav": instance_nav(viewer, "inbox"),
+        "nav": home_nav(viewer, "inbox"),
         "unread": [] if before else people_queries.messages(session, viewer.id, is_read=False, limit=200),
         "read": read[:PAGE],
         "next_url": f"/inbox?before={read[PAGE - 1][0].id}" if len(read) > PAGE else None,
@@ -38,7 +38,7 @@ def show_inbox(request: Request, session: DbSession, viewer: CurrentViewer, befo
 def show_message(request: Request, session: DbSession, viewer: CurrentViewer, message_id: PathId) -> Response:
     """Opening a message is what marks it as read."""
     message, sender = inbox.open_message(session, user_id=viewer.id, message_id=message_id)
-    context = {"nav": instance_nav(viewer, "inbox"), "message": message, "sender": sender}
+    context = {"nav": home_nav(viewer, "inbox"), "message": message, "sender": sender}
     return render(request, "accounts/message.html", context)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app.accounts import people_queries
 from app.accounts.access import InstanceAdmin, PathId, Viewer
-from app.accounts.navigation import instance_nav
+from app.accounts.navigation import home_nav
 from app.accounts.pages.inbox import Before
 from app.accounts.schemas import NewMessage
 from app.accounts.service import inbox, people, resets
@@ -37,7 +37,7 @@ def show_people(
     filters = {name: value for name, value in (("q", search), ("state", state)) if value}
     more = urlencode({**filters, "before": found[PAGE - 1].user.id}) if len(found) > PAGE else ""
     context = {
-        "nav": instance_nav(viewer, "people"),
+        "nav": home_nav(viewer, "people"),
         "people": found[:PAGE],
         "q": search,
         "state": state,
@@ -120,7 +120,7 @@ def _page(
         "message": _("The message is in the inbox."),
     }
     context = {
-        "nav": instance_nav(viewer, "people"),
+        "nav": home_nav(viewer, "people"),
         "person": person,
         "values": values or {},
         "errors": errors or {},
