@@ -8,6 +8,7 @@ from app.annotation.service import Nothing
 from app.errors import Conflict
 from app.models import Assignment, OverlapReason, ProjectStatus, TaskStatus
 from app.projects.definitions import Policy
+from workers.tasks import periodic
 
 LEASE = timedelta(minutes=30)
 
@@ -236,3 +237,14 @@ def test_the_queue_of_somebody_with_500_judgements_reads_the_index(make, project
     assert "Seq Scan on task" not in plan
     assert "Sort" not in plan
     assert clerk.next(project, annotators[0]).task_id != first.task_id
+
+
+def test_the_sweep_hands_leases_on_by_itself(make, project, annotators, clerk, db):
+    task = make.task(project, overlap=1)
+    assignment = clerk.next(project, annotators[0])
+    db.execute(sa.update(Assignment).values(expires_at=sa.func.now() - timedelta(seconds=1)))
+    db.commit()
+    periodic.expire_leases()
+    db.expire_all()
+    assert clerk.state(assignment) == "expired"
+    assert clerk.counters(task) == (0, 0, "open")
