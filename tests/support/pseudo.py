@@ -13,10 +13,11 @@ from scripts import messages
 
 LOCALE = "eo"
 OPEN, CLOSE, BETWEEN = "⟦", "⟧", "\x1f"
-# Written by machines for machines, or in the reader's locale by Babel: no text of ours.
-SKIPPED = frozenset({"script", "style", "time", "pre", "code", "kbd", "svg", "template"})
-SKIPPED_CLASSES = frozenset({"mono", "keys", "numeric", "brand"})
-SKIPPED_FIELDS = frozenset({"language", "timezone"})
+# Written by people, by machines for machines, or in the reader's locale by Babel: no text of ours.
+SKIPPED = frozenset({"script", "style", "time", "pre", "code", "kbd", "svg", "template", "textarea"})
+SKIPPED_CLASSES = frozenset({"mono", "keys", "numeric", "brand", "prose"})
+SKIPPED_FIELDS = frozenset({"language", "timezone", "locale"})
+_DATA = re.compile(r"\bUTC\b|\bAccord\b|\S+@\S+|\b\d{4}-\w{3}-\d{1,2}\b")
 READ_OUT = frozenset({"aria-label", "title", "placeholder", "alt", "data-confirm", "data-copied", "data-error"})
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _INNERMOST = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
@@ -49,7 +50,7 @@ def untranslated(html: str) -> list[str]:
     parser.close()
     # A sentence may hold a tag (a time, a link): its brackets then close in another text than they open in.
     left = [*_without_brackets(BETWEEN.join(parser.texts)).split(BETWEEN), *map(_without_brackets, parser.labels)]
-    return [text.strip() for text in left if _WORD.search(text.replace("UTC", "").replace("Accord", ""))]
+    return [text.strip() for text in left if _WORD.search(_DATA.sub("", text))]
 
 
 def _without_brackets(text: str) -> str:
