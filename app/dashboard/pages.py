@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -10,7 +10,8 @@ from starlette.responses import Response
 from app.accounts.access import CurrentViewer
 from app.accounts.navigation import home_nav
 from app.dashboard import service
-from app.models import Role
+from app.dashboard.job_cards import card, title
+from app.models import Job, Role
 from app.projects.access import ProjectMember
 from app.projects.navigation import studio_nav
 from app.web.htmx import redirect
@@ -63,13 +64,21 @@ def show_overview(request: Request, session: DbSession, access: ProjectMember) -
     project = access.project
     if not access.may(Role.REVIEWER):
         return redirect(request, f"/projects/{project.id}/judge")
+    is_admin = access.may(Role.ADMIN)
+    overview = service.overview(session, project)
     return render(
         request,
         "dashboard/overview.html",
         {
             "nav": studio_nav(access, "overview"),
             "project": project,
-            "overview": service.overview(session, project),
-            "is_admin": access.may(Role.ADMIN),
+            "overview": overview,
+            "is_admin": is_admin,
+            "jobs": [_job(job) for job in overview.jobs] if is_admin else [],
         },
     )
+
+
+def _job(job: Job) -> dict[str, Any]:
+    """A job as its card shows it; only the project's admins may watch and stop it."""
+    return {"card": card(job), "title": title(job), "job": job, "outcome_url": f"/jobs/{job.id}"}

@@ -30,6 +30,7 @@ from app.models import (
 )
 from app.models.task import IS_WAITING
 from app.queue import ACTIVE
+from app.queue import Job as JobKind
 
 WAITING_SHOWN = 99
 SAMPLE_LOCK = 4_201_002
@@ -250,10 +251,18 @@ def people_numbers(session: Session, project_id: int) -> PeopleNumbers:
     return PeopleNumbers(row[0], row[1], row[2], row[3])
 
 
-def active_jobs(session: Session, project_id: int) -> list[Job]:
+# A preview is watched on its own page, and mail is nobody's to watch.
+UNSEEN = (JobKind.PREVIEW_IMPORT, JobKind.SEND_MAIL)
+
+
+def active_jobs(session: Session, project_id: int, *, limit: int = 5) -> list[Job]:
+    """The newest jobs of the project that wait or run."""
     return list(
         session.scalars(
-            sa.select(Job).where(Job.project_id == project_id, Job.state.in_(ACTIVE)).order_by(Job.id.desc()).limit(5)
+            sa.select(Job)
+            .where(Job.project_id == project_id, Job.state.in_(ACTIVE), Job.kind.not_in(UNSEEN))
+            .order_by(Job.id.desc())
+            .limit(limit)
         )
     )
 

@@ -153,13 +153,17 @@ def test_a_paused_project_says_so_and_can_be_resumed_here(make, browse, db, proj
     assert "/resume" not in page
 
 
-def test_running_jobs_show_their_cards(make, browse, db, project):
+def test_running_jobs_show_their_cards_to_admins_only(make, browse, db, project):
     running = queue.enqueue(db, queue.Job.IMPORT_TASKS, {}, project_id=project.id)
+    queue.enqueue(db, queue.Job.PREVIEW_IMPORT, {}, project_id=project.id)
     elsewhere = queue.enqueue(db, queue.Job.IMPORT_TASKS, {}, project_id=make.project().id)
     db.commit()
     page = browse(make.member(project, Role.ADMIN)).get(f"/projects/{project.id}").text
     assert f'hx-get="/jobs/{running.id}/card"' in page
+    assert page.count('/card"') == 1
     assert f"/jobs/{elsewhere.id}/" not in page
+    reviewer = browse(make.member(project, Role.REVIEWER)).get(f"/projects/{project.id}").text
+    assert f"/jobs/{running.id}" not in reviewer
 
 
 def test_people_are_counted_by_role(make, db, project):
