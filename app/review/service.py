@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -30,6 +31,10 @@ from app.review.schemas import (
     VoteHint,
     VoteShown,
 )
+
+LOCK_ATTEMPTS = 12
+POLLS = 5
+POLL_SECONDS = 0.02
 
 
 def list_tasks(session: Session, *, project_id: int, wanted: TaskListQuery) -> TaskPage:
@@ -165,7 +170,7 @@ def requeue(session: Session, task: Task, *, judgements: int, actor_id: int) -> 
 
 def archive(session: Session, task: Task, *, actor_id: int) -> None:
     """Take a task out of work and end its open leases; once more changes nothing."""
-    deeds.take_turn(session, task.project_id)
+    _lock(session, task)
     changed, returned = _archive(session, deeds.these(task.project_id, [task.id]))
     session.refresh(task)
     if changed:
@@ -180,11 +185,15 @@ def restore(session: Session, task: Task, *, actor_id: int) -> None:
         _record(session, "task.restore", task, actor_id, status=task.status.value)
 
 
-def _archive(session: Session, matching: TaskIds) -> tuple[list[int], int]:
-    """(ids of the tasks changed, leases returned). The second look is for leases taken before the tasks were locked."""
-    returned = deeds.return_leases(session, matching, may_wait=True)
-    changed = deeds.archive(session, matching)
-    returned += deeds.return_leases(session, matching, may_wait=False)
+def _archive(session: Session, these: TaskIds) -> tuple[list[int], int]:
+    """(ids of the tasks changed, leases returned) of tasks that are locked."""
+    changed = deeds.archive(session, these)
+    returned = deeds.return_leases(session, these)
+    for _ in range(POLLS):  # a lease may be locked for a moment only, by the page's heartbeat
+        if not deeds.n_leases(session, these):
+            break
+        time.sleep(POLL_SECONDS)
+        returned += deeds.return_leases(session, these)
     return changed, returned
 
 
@@ -254,7 +263,9 @@ def apply_bulk(session: Session, *, project_id: int, form: BulkForm, actor_id: i
             before=form.expected,
             code="count_changed",
         )
-    changed, values = _bulk(session, deeds.these(project_id, ids), form)
+    these = deeds.these(project_id, ids)
+    _lock_all(session, these, len(ids))
+    changed, values = _bulk(session, these, form)
     if form.scope == "selected":
         for row in detail.tasks(session, changed):
             audit.record(session, f"task.{form.deed}", actor_id=actor_id, project_id=project_id, target=row, **values)
@@ -262,6 +273,32 @@ def apply_bulk(session: Session, *, project_id: int, form: BulkForm, actor_id: i
         values |= {"filter": form.filter.given(), "matched": len(ids), "changed": len(changed)}
         audit.record(session, f"tasks.{form.deed}", actor_id=actor_id, project_id=project_id, **values)
     return BulkResult(matched=len(ids), changed=len(changed))
+
+
+def _lock_all(session: Session, these: TaskIds, n: int) -> None:
+    """Lock all of them or none, without ever waiting for one while others are held; Conflict where that fails.
+
+    Annotators hold a task for some milliseconds. What is not free is asked for again a few times; then all are let go,
+    since somebody may be waiting for one of ours, and it begins anew.
+    """
+    for attempt in range(LOCK_ATTEMPTS):
+        held = session.begin_nested()
+        found = len(deeds.lock(session, these))
+        for _ in range(POLLS):
+            if found == n:
+                break
+            time.sleep(POLL_SECONDS)
+            found = len(deeds.lock(session, these))
+        if found == n:
+            held.commit()
+            return
+        held.rollback()
+        time.sleep(POLL_SECONDS * (1 + attempt))
+    raise Conflict(
+        "People are at work on these tasks just now, so that they could not be changed together. Nothing was changed; "
+        "try again in a moment.",
+        code="tasks_busy",
+    )
 
 
 def _matching(session: Session, project_id: int, form: BulkForm) -> list[int]:

@@ -1,7 +1,9 @@
 """The statements that change tasks: each one works on any number of them, given as a SELECT of ids.
 
-Locks follow the order of the annotation slice, assignments before tasks. Deeds of one project wait for each other at
-the project's row, since two that change many tasks would otherwise meet in the middle.
+Annotators lock their assignment, then its task, and one of them may come to hold several tasks: a row that Postgres
+locked and then found changed stays locked. So nothing here waits for a lock while it holds a task: tasks are taken all
+at once or not at all, and a lease that is locked is left alone. Deeds of one project wait for each other at the
+project's row.
 """
 
 from __future__ import annotations
@@ -33,6 +35,12 @@ def take_turn(session: Session, project_id: int) -> None:
     """Wait until no other deed on tasks of this project is under way; a long one may then take its time."""
     session.execute(sa.select(Project.id).where(Project.id == project_id).with_for_update(key_share=True))
     session.execute(sa.select(sa.func.set_config("statement_timeout", f"{BULK_SECONDS}s", True)))
+
+
+def lock(session: Session, these_tasks: TaskIds) -> list[int]:
+    """Lock as many of these tasks as are free, without waiting; returns the ids of those that it got."""
+    free = sa.select(Task.id).where(Task.id.in_(these_tasks))
+    return list(session.scalars(free.with_for_update(key_share=True, skip_locked=True)))
 
 
 def set_priority(session: Session, matching: TaskIds, priority: int) -> list[int]:
@@ -83,17 +91,15 @@ def _update(session: Session, matching: TaskIds, may: sa.ColumnElement[bool], **
     )
 
 
-def return_leases(session: Session, matching: TaskIds, *, may_wait: bool) -> int:
-    """End the open leases of these tasks and take them out of their counts, in one statement; returns how many.
+def return_leases(session: Session, matching: TaskIds) -> int:
+    """End the open leases of these tasks, which are locked, and take them out of their counts; returns how many.
 
-    `may_wait=False` leaves a lease that is locked: its holder is submitting just now, and waits for the task that this
-    transaction holds.
+    A lease that is locked is left: its holder is submitting just now and waits for the task, and their answer counts.
     """
     found = (
         sa.select(Assignment.id)
         .where(sa.text("assignment.state = 'open'"), Assignment.task_id.in_(matching))
-        .order_by(Assignment.id)
-        .with_for_update(of=Assignment, key_share=True, skip_locked=not may_wait)
+        .with_for_update(of=Assignment, key_share=True, skip_locked=True)
         .cte("found")
     )
     closed = (
@@ -113,6 +119,11 @@ def return_leases(session: Session, matching: TaskIds, *, may_wait: bool) -> int
             .execution_options(synchronize_session=False)
         )
     )
+
+
+def n_leases(session: Session, matching: TaskIds) -> int:
+    open_ones = (sa.text("assignment.state = 'open'"), Assignment.task_id.in_(matching))
+    return session.scalar(sa.select(sa.func.count()).select_from(Assignment).where(*open_ones)) or 0
 
 
 def forget_gold_answer(session: Session, task_id: int) -> None:
