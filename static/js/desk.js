@@ -5,6 +5,8 @@ import { csrfToken, isTyping } from "./page.js";
 
 const IDLE_AFTER_MS = 30000;
 const HEARTBEAT_MS = 60000;
+// Who has not touched the page for this long has left: the lease may run out, and the task be handed on.
+export const AWAY_AFTER_MS = 600000;
 const ACTIVITY = ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchstart"];
 
 /** Splits the time on one task into active and idle: a pause longer than IDLE_AFTER_MS, or a hidden page, is idle. */
@@ -52,11 +54,12 @@ function writeTimes(target) {
 
 async function sendHeartbeat() {
   const url = desk?.dataset.heartbeatUrl;
-  if (!url || document.hidden) return;
+  if (!url || document.hidden || performance.now() - clock.last > AWAY_AFTER_MS) return;
+  const asked = desk;
   try {
     const response = await fetch(url, { method: "POST", headers: { "X-CSRF-Token": csrfToken() }, redirect: "manual" });
-    // Any answer means that the connection stands; what it says about the lease the next send will show.
     if (response.status < 500) setLost(false);
+    if (response.status === 409 && desk === asked) desk.querySelector("[data-lease-ended]").hidden = false;
   } catch {
     setLost(true);
   }
