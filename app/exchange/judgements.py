@@ -134,7 +134,7 @@ def _pair(value: Any, names: Names, column: str) -> tuple[int, int]:
 def _strength(value: Any, choice: str, column: str) -> int | None:
     if value is None:
         return None
-    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value in {0, 1, 2, 3}
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value in range(5)
     if not is_whole or (choice in _INDEX) != (value > 0):
         raise RowError("vote_strength", f"{column}, strength", value=shorten(value))
     return int(value) or None

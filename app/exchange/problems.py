@@ -88,7 +88,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     "votes_many": "There are %(found)d votes, and at most %(limit)d are allowed.",
     "vote_annotator": "It has no annotator. Say who gave each vote, by any name or number that stays the same.",
     "vote_twice": "The annotator %(annotator)s has voted on the same two responses already. Keep one of the votes.",
-    "vote_strength": "The strength is %(value)s. It is 1, 2 or 3, and left out for a tie or both bad.",
+    "vote_strength": "The strength is %(value)s. It is 1, 2, 3 or 4, and left out for a tie or both bad.",
     "vote_time": "The time %(value)s cannot be read. Write it like 2026-05-31T14:05:00Z, between 1970 and 2100.",
     "vote_seconds": "The seconds are %(value)s. They are a number from 0 to %(limit)d.",
     # The row against the project

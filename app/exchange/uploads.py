@@ -115,9 +115,13 @@ def _rehearse_at_once(session: Session, viewer_id: int, project_id: int, payload
 
 
 def run_preview(session: Session, job: Job, reporter: Report) -> JSON:
-    """The rehearsal as a job; raises ImportRefused with the problems."""
+    """The rehearsal as a job; raises ImportRefused with the problems, and keeps nothing of the file then."""
     assert job.project_id is not None
-    return _rehearse(session, job.project_id, job.payload, reporter)
+    try:
+        return _rehearse(session, job.project_id, job.payload, reporter)
+    except ImportRefused:
+        storage.delete_stored(job.payload["stored"])
+        raise
 
 
 def _rehearse(session: Session, project_id: int, payload: JSON, reporter: Report) -> JSON:

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from app import database
 from app.errors import NotFound
+from app.exchange import queries
 from app.exchange.rows import Gold, ImportRow, Message, Vote
 from app.exchange.rows import Response as ResponseText
 from app.exchange.service import ImportRefused, import_rows
@@ -350,6 +352,17 @@ def test_progress_is_told_and_may_stop_the_work(db, load):
         load(*(row(n) for n in range(1, 4001)), reporter=report, progress=lambda: len(told) / 4)
     assert [what["progress"] for what in told] == [0, 0.25]
     assert everything(db) == before
+
+
+def test_two_imports_into_one_project_come_one_after_the_other(db, load, project):
+    told = []
+    with database.engine().connect() as other:
+        assert other.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(queries.IMPORT_LOCK, project.id)))
+        counts = load(
+            row(1), reporter=lambda **what: told.append(what["phase"]), pause=lambda _seconds: other.rollback()
+        )
+    assert told == ["waiting", "importing"]
+    assert counts.tasks == 1
 
 
 def test_the_deed_is_on_the_audit_trail(db, load, make):

@@ -206,8 +206,10 @@ def test_a_preview_that_takes_too_long_goes_on_as_a_job(db, project, make):
 
 def test_problems_found_by_a_job_are_shown_and_nothing_is_kept(admin, upload, db, monkeypatch, project):
     monkeypatch.setattr(uploads, "AT_ONCE_BYTES", 10)
+    before = stored_files()
     preview = upload(jsonl(PAIR, {**PAIR, "responses": ["one"]})).headers["location"]
     run_job(int(preview.rpartition("/")[2]))
+    assert stored_files() == before
     page = admin.get(preview).text
     assert "This file cannot be imported" in page
     assert "Give every task at least two" in page

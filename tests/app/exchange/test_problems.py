@@ -431,7 +431,7 @@ CASES = {
         "vote_twice",
         "the annotator “7” has voted",
     ),
-    "strength 4": ("a.jsonl", vote(strength=4), 1, "votes (number 1), strength", "vote_strength", "“4”"),
+    "strength 5": ("a.jsonl", vote(strength=5), 1, "votes (number 1), strength", "vote_strength", "“5”"),
     "strength true": ("a.jsonl", vote(strength=True), 1, "votes (number 1), strength", "vote_strength", "“True”"),
     "strength of a tie": (
         "a.jsonl",
