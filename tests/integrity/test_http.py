@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integrity
 
 ROUNDS = 50
 CLIENTS = 64
-DEADLINE = 120
+DEADLINE = 300
 
 FAIL_AT_COMMIT = """
 CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS

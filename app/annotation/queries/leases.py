@@ -1,12 +1,11 @@
-"""Every SELECT of the annotation slice, and the statements that move leases and counters.
+"""Leases: the queue, claiming a place, and the statements that move leases and counters.
 
 Locks are taken in one order everywhere: the annotator (an advisory lock), then the assignment, then the task. The two
-statements that take a task first, or several of them, never wait: they skip what is locked.
+statements that take a task first, or several of them, never wait: they skip what is locked (docs/decisions/0009).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +13,9 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.models import (
-    Annotation,
-    Annotator,
-    AnnotatorKind,
     Assignment,
     AssignmentState,
     GuidelineVersion,
@@ -27,8 +23,6 @@ from app.models import (
     PolicyVersion,
     Project,
     ProjectStatus,
-    Prompt,
-    Response,
     SchemaVersion,
     Task,
     TaskKind,
@@ -308,43 +302,6 @@ def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> Assignme
     return AssignmentRow(*row) if row is not None else None
 
 
-def insert_annotation(session: Session, **values: Any) -> Annotation | None:
-    """The new row, or None when this annotator has used the key before, or somebody revised the same row first."""
-    return session.scalar(insert(Annotation).values(**values).on_conflict_do_nothing().returning(Annotation))
-
-
-def annotations_of(session: Session, assignment_id: int) -> Sequence[Annotation]:
-    """The judgement and its revisions, newest first."""
-    return session.scalars(
-        sa.select(Annotation).where(Annotation.assignment_id == assignment_id).order_by(Annotation.revision.desc())
-    ).all()
-
-
-def judged_public_id(session: Session, *, project_id: int, annotator_id: int) -> UUID | None:
-    """The assignment of the last judgement that this annotator gave there (edits do not make it later)."""
-    return session.scalar(
-        sa.select(Assignment.public_id)
-        .join(Annotation, Annotation.assignment_id == Assignment.id)
-        .where(
-            Annotation.annotator_id == annotator_id,
-            Annotation.project_id == project_id,
-            Annotation.supersedes_id.is_(None),
-        )
-        .order_by(Annotation.id.desc())
-        .limit(1)
-    )
-
-
-def newest_guideline_id(session: Session, project_id: int) -> int | None:
-    return session.scalar(
-        sa.select(newest_guideline().scalar_subquery()).select_from(Project).where(Project.id == project_id)
-    )
-
-
-def guideline(session: Session, guideline_version_id: int | None) -> GuidelineVersion | None:
-    return session.get(GuidelineVersion, guideline_version_id) if guideline_version_id is not None else None
-
-
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """Why there may be nothing to hand out."""
@@ -367,145 +324,3 @@ def remaining(session: Session, *, project_id: int, annotator_id: int) -> Remain
         )
     ).one()
     return Remaining(*row)
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What the person sees of a task, in stored order, and how far they have come, in one statement."""
-
-    prompt: dict[str, Any]
-    first: str
-    second: str
-    schema: dict[str, Any]
-    language: str | None
-    guideline_number: int | None
-    today: int
-    total: int
-
-
-def content(session: Session, assignment: Assignment, *, day_start: datetime) -> Content:
-    first, second = aliased(TaskResponse), aliased(TaskResponse)
-    first_text, second_text = aliased(Response), aliased(Response)
-    total, today = _own_counts(assignment.project_id, assignment.annotator_id, day_start)
-    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == assignment.guideline_version_id)
-    row = session.execute(
-        sa.select(
-            Prompt.content,
-            first_text.text,
-            second_text.text,
-            SchemaVersion.definition,
-            Task.language,
-            guideline_number.scalar_subquery(),
-            today,
-            total,
-        )
-        .select_from(Task)
-        .join(SchemaVersion, SchemaVersion.id == assignment.schema_version_id)
-        .join(Prompt, Prompt.id == Task.prompt_id)
-        .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
-        .join(first_text, first_text.id == first.response_id)
-        .join(second, sa.and_(second.task_id == Task.id, second.position == 1))
-        .join(second_text, second_text.id == second.response_id)
-        .where(Task.id == assignment.task_id)
-    ).one()
-    return Content(*row)
-
-
-def _own_counts(
-    project_id: int, annotator_id: int, day_start: datetime
-) -> tuple[sa.ScalarSelect[int], sa.ScalarSelect[int]]:
-    """(all, since the day began): judgements given, late ones and gold among them, each once however often edited."""
-    given = (
-        sa.select(sa.func.count())
-        .select_from(Annotation)
-        .where(
-            Annotation.annotator_id == annotator_id,
-            Annotation.project_id == project_id,
-            Annotation.supersedes_id.is_(None),
-        )
-    )
-    return given.scalar_subquery(), given.where(Annotation.submitted_at >= day_start).scalar_subquery()
-
-
-def progress(session: Session, *, project_id: int, annotator_id: int, day_start: datetime) -> tuple[int, int]:
-    """(today, all) of one's own judgements."""
-    total, today = _own_counts(project_id, annotator_id, day_start)
-    row = session.execute(sa.select(today, total)).one()
-    return row[0], row[1]
-
-
-def history(
-    session: Session, *, project_id: int, annotator_id: int, before_id: int | None, limit: int
-) -> Sequence[sa.Row[Annotation, Annotation, Assignment, dict[str, Any], dict[str, Any]]]:
-    """(newest revision, first judgement, assignment, prompt content, policy), newest judgement first.
-
-    The cursor is the first judgement's id, so that an edit moves nothing.
-    """
-    newest = aliased(Annotation)
-    later = aliased(Annotation)
-    query = (
-        sa.select(newest, Annotation, Assignment, Prompt.content, PolicyVersion.definition)
-        .join(Assignment, Assignment.id == Annotation.assignment_id)
-        .join(newest, newest.assignment_id == Annotation.assignment_id)
-        .join(Task, Task.id == Annotation.task_id)
-        .join(Prompt, Prompt.id == Task.prompt_id)
-        .join(PolicyVersion, PolicyVersion.id == Annotation.policy_version_id)
-        .where(
-            Annotation.project_id == project_id,
-            Annotation.annotator_id == annotator_id,
-            Annotation.supersedes_id.is_(None),
-            ~sa.exists().where(later.supersedes_id == newest.id),
-        )
-        .order_by(Annotation.id.desc())
-        .limit(limit)
-    )
-    if before_id is not None:
-        query = query.where(Annotation.id < before_id)
-    return session.execute(query).all()
-
-
-def simulated_annotators(session: Session, project_id: int) -> Sequence[Annotator]:
-    return session.scalars(
-        sa.select(Annotator)
-        .where(Annotator.project_id == project_id, Annotator.kind == AnnotatorKind.SIMULATED)
-        .order_by(Annotator.external_id)
-    ).all()
-
-
-def count_places(session: Session, project_id: int) -> int:
-    """How many counted judgements the project's open tasks still ask for."""
-    return int(
-        session.scalar(
-            sa.select(sa.func.sum(Task.n_target - Task.n_counted)).where(
-                Task.project_id == project_id, Task.status == TaskStatus.OPEN, Task.kind == TaskKind.REGULAR
-            )
-        )
-        or 0
-    )
-
-
-def count_keys(session: Session, *, annotator_ids: Sequence[int], prefix: str) -> int:
-    """How many judgements of these annotators carry an idempotency key that starts so."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Annotation)
-            .where(
-                Annotation.annotator_id.in_(annotator_ids),
-                Annotation.idempotency_key.startswith(prefix, autoescape=True),
-            )
-        )
-        or 0
-    )
-
-
-def response_qualities(session: Session, task_id: int) -> list[float | None]:
-    """`meta.quality` of a task's responses in stored order; None where it is missing or no number."""
-    rows = session.scalars(
-        sa.select(Response.meta)
-        .join(TaskResponse, TaskResponse.response_id == Response.id)
-        .where(TaskResponse.task_id == task_id)
-        .order_by(TaskResponse.position)
-    )
-    qualities = [meta.get("quality") for meta in rows]
-    return [float(quality) if isinstance(quality, int | float) else None for quality in qualities]

@@ -1,0 +1,159 @@
+"""Judgements: writing the append-only row, and what their annotator sees of tasks and of their own answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from app.annotation.queries.leases import newest_guideline
+from app.models import (
+    Annotation,
+    Assignment,
+    GuidelineVersion,
+    PolicyVersion,
+    Project,
+    Prompt,
+    Response,
+    SchemaVersion,
+    Task,
+    TaskResponse,
+)
+
+
+def insert_annotation(session: Session, **values: Any) -> Annotation | None:
+    """The new row, or None when this annotator has used the key before, or somebody revised the same row first."""
+    return session.scalar(insert(Annotation).values(**values).on_conflict_do_nothing().returning(Annotation))
+
+
+def annotations_of(session: Session, assignment_id: int) -> Sequence[Annotation]:
+    """The judgement and its revisions, newest first."""
+    return session.scalars(
+        sa.select(Annotation).where(Annotation.assignment_id == assignment_id).order_by(Annotation.revision.desc())
+    ).all()
+
+
+def judged_public_id(session: Session, *, project_id: int, annotator_id: int) -> UUID | None:
+    """The assignment of the last judgement that this annotator gave there (edits do not make it later)."""
+    return session.scalar(
+        sa.select(Assignment.public_id)
+        .join(Annotation, Annotation.assignment_id == Assignment.id)
+        .where(
+            Annotation.annotator_id == annotator_id,
+            Annotation.project_id == project_id,
+            Annotation.supersedes_id.is_(None),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(1)
+    )
+
+
+def newest_guideline_id(session: Session, project_id: int) -> int | None:
+    return session.scalar(
+        sa.select(newest_guideline().scalar_subquery()).select_from(Project).where(Project.id == project_id)
+    )
+
+
+def guideline(session: Session, guideline_version_id: int | None) -> GuidelineVersion | None:
+    return session.get(GuidelineVersion, guideline_version_id) if guideline_version_id is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the person sees of a task, in stored order, and how far they have come, in one statement."""
+
+    prompt: dict[str, Any]
+    first: str
+    second: str
+    schema: dict[str, Any]
+    language: str | None
+    guideline_number: int | None
+    today: int
+    total: int
+
+
+def content(session: Session, assignment: Assignment, *, day_start: datetime) -> Content:
+    first, second = aliased(TaskResponse), aliased(TaskResponse)
+    first_text, second_text = aliased(Response), aliased(Response)
+    total, today = _own_counts(assignment.project_id, assignment.annotator_id, day_start)
+    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == assignment.guideline_version_id)
+    row = session.execute(
+        sa.select(
+            Prompt.content,
+            first_text.text,
+            second_text.text,
+            SchemaVersion.definition,
+            Task.language,
+            guideline_number.scalar_subquery(),
+            today,
+            total,
+        )
+        .select_from(Task)
+        .join(SchemaVersion, SchemaVersion.id == assignment.schema_version_id)
+        .join(Prompt, Prompt.id == Task.prompt_id)
+        .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
+        .join(first_text, first_text.id == first.response_id)
+        .join(second, sa.and_(second.task_id == Task.id, second.position == 1))
+        .join(second_text, second_text.id == second.response_id)
+        .where(Task.id == assignment.task_id)
+    ).one()
+    return Content(*row)
+
+
+def _own_counts(
+    project_id: int, annotator_id: int, day_start: datetime
+) -> tuple[sa.ScalarSelect[int], sa.ScalarSelect[int]]:
+    """(all, since the day began): judgements given, late ones and gold among them, each once however often edited."""
+    given = (
+        sa.select(sa.func.count())
+        .select_from(Annotation)
+        .where(
+            Annotation.annotator_id == annotator_id,
+            Annotation.project_id == project_id,
+            Annotation.supersedes_id.is_(None),
+        )
+    )
+    return given.scalar_subquery(), given.where(Annotation.submitted_at >= day_start).scalar_subquery()
+
+
+def progress(session: Session, *, project_id: int, annotator_id: int, day_start: datetime) -> tuple[int, int]:
+    """(today, all) of one's own judgements."""
+    total, today = _own_counts(project_id, annotator_id, day_start)
+    row = session.execute(sa.select(today, total)).one()
+    return row[0], row[1]
+
+
+def history(
+    session: Session, *, project_id: int, annotator_id: int, before_id: int | None, limit: int
+) -> Sequence[sa.Row[Annotation, Annotation, Assignment, dict[str, Any], dict[str, Any]]]:
+    """(newest revision, first judgement, assignment, prompt content, policy), newest judgement first.
+
+    The cursor is the first judgement's id, so that an edit moves nothing.
+    """
+    newest = aliased(Annotation)
+    later = aliased(Annotation)
+    query = (
+        sa.select(newest, Annotation, Assignment, Prompt.content, PolicyVersion.definition)
+        .join(Assignment, Assignment.id == Annotation.assignment_id)
+        .join(newest, newest.assignment_id == Annotation.assignment_id)
+        .join(Task, Task.id == Annotation.task_id)
+        .join(Prompt, Prompt.id == Task.prompt_id)
+        .join(PolicyVersion, PolicyVersion.id == Annotation.policy_version_id)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.annotator_id == annotator_id,
+            Annotation.supersedes_id.is_(None),
+            ~sa.exists().where(later.supersedes_id == newest.id),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        query = query.where(Annotation.id < before_id)
+    return session.execute(query).all()
