@@ -4,9 +4,8 @@ The rule: a sequence that is too long loses the beginning of its prompt first, u
 the room; then the response loses its end. It looks at one response only, so that the score of a response never
 depends on what it is compared with.
 
-Encoders read their own pair form ([CLS] prompt [SEP] response [SEP]); causal models their chat template, or prompt,
-an empty line, response and the end-of-text token where there is none. Prompt and response are tokenised apart, so
-that no token spans their boundary, and words that look like special tokens stay words (outside chat templates).
+Encoders read their own pair form ([CLS] prompt [SEP] response [SEP]); causal models their chat template or, where
+there is none, prompt, an empty line, response and the end-of-text token.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ import torch
 
 from workers.training.data import Messages, Pair
 from workers.training.models import Scorer
+
+Key = tuple[str, str]  # prompt as text, response
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,12 @@ class Encoder:
 
     def encode(self, pairs: list[Pair]) -> Encoded:
         wanted = {(plain(pair.prompt), text): pair.prompt for pair in pairs for text in (pair.chosen, pair.rejected)}
-        parts = {key: self._parts(prompt, key[1]) for key, prompt in wanted.items()}
-        ids = self._tokenise(list({text for both in parts.values() for text in both}))
+        tokenise = self._in_template if self.has_template else self._apart
         found, encoded = {}, Encoded()
-        for key, (before, after) in parts.items():
-            first, second = cut(ids[before], ids[after], room=self.room)
-            encoded.n_prompts_cut += len(first) < len(ids[before])
-            encoded.n_responses_cut += len(second) < len(ids[after])
+        for key, (before, after) in tokenise(wanted).items():
+            first, second = cut(before, after, room=self.room)
+            encoded.n_prompts_cut += len(first) < len(before)
+            encoded.n_responses_cut += len(second) < len(after)
             head = (*self.prefix, *first, *self.middle)
             found[key] = Sequence((*head, *second, *self.suffix), len(head))
         for pair in pairs:
@@ -69,23 +69,35 @@ class Encoder:
             encoded.rejected.append(found[plain(pair.prompt), pair.rejected])
         return encoded
 
-    def _parts(self, prompt: str | Messages, response: str) -> tuple[str, str]:
-        if not self.has_template:
-            return plain(prompt), response
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        answer = {"role": "assistant", "content": response}
-        whole = str(self.tokenizer.apply_chat_template([*messages, answer], tokenize=False))
-        before = str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-        # A template may write the conversation's turns differently once they are answered.
-        return (before, whole[len(before) :]) if whole.startswith(before) else ("", whole)
+    def _apart(self, wanted: dict[Key, str | Messages]) -> dict[Key, tuple[list[int], list[int]]]:
+        """Prompt and response as two texts; words that look like special tokens stay words."""
+        texts = list({text for key in wanted for text in key})
+        ids = dict(zip(texts, self._ids(texts), strict=True))
+        return {key: (ids[key[0]], ids[key[1]]) for key in wanted}
 
-    def _tokenise(self, texts: list[str]) -> dict[str, list[int]]:
-        if not texts:
-            return {}
-        found = self.tokenizer(
-            texts, add_special_tokens=False, split_special_tokens=not self.has_template, verbose=False
-        )["input_ids"]
-        return dict(zip(texts, found, strict=True))
+    def _in_template(self, wanted: dict[Key, str | Messages]) -> dict[Key, tuple[list[int], list[int]]]:
+        """The conversation as one text, exactly as anybody else would tokenise it; where the response begins is read
+        off the characters. A template may write earlier turns differently once they are answered: then all of it
+        counts as response.
+        """
+        befores, wholes = [], []
+        for (_, response), prompt in wanted.items():
+            messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+            answer = {"role": "assistant", "content": response}
+            whole = str(self.tokenizer.apply_chat_template([*messages, answer], tokenize=False))
+            before = str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            befores.append(len(before) if whole.startswith(before) else 0)
+            wholes.append(whole)
+        tokens = self.tokenizer(wholes, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        found = {}
+        for key, end, ids, offsets in zip(wanted, befores, tokens["input_ids"], tokens["offset_mapping"], strict=True):
+            n = sum(stop <= end for _, stop in offsets)
+            found[key] = (ids[:n], ids[n:])
+        return found
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        tokens = self.tokenizer(texts, add_special_tokens=False, split_special_tokens=True, verbose=False)
+        return list(tokens["input_ids"])
 
     def _frame(self, *, is_causal: bool) -> tuple[list[int], list[int], list[int]]:
         """The special tokens that stand before, between and after, read off an example."""
@@ -102,7 +114,7 @@ class Encoder:
         inside = [n for n, part in enumerate(parts) if part == 0]
         end = self.tokenizer.eos_token_id
         suffix = ids[inside[-1] + 1 :] or ([] if end is None else [end])
-        return ids[: inside[0]], self._tokenise(["\n\n"])["\n\n"], suffix
+        return ids[: inside[0]], self._ids(["\n\n"])[0], suffix
 
 
 def plain(prompt: str | Messages) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,12 +11,12 @@ import transformers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 VOCABULARY = 8000
-PAD, UNKNOWN, FIRST, SEPARATOR, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+PAD, FIRST, SEPARATOR = "[PAD]", "[CLS]", "[SEP]"
 WIDTH, LAYERS, HEADS = 128, 2, 4
 
 
 def build(texts: Iterable[str], *, max_length: int, dropout: float) -> tuple[Any, Any]:
-    """A two-layer ModernBERT of width 128 that scores the mean of all tokens, and its WordPiece tokenizer."""
+    """A two-layer ModernBERT of width 128 that scores the mean of all tokens, and its tokenizer."""
     tokenizer = tokenizer_of(texts, max_length=max_length)
     config = transformers.ModernBertConfig(
         vocab_size=math.ceil(len(tokenizer) / 8) * 8,
@@ -44,27 +43,30 @@ def build(texts: Iterable[str], *, max_length: int, dropout: float) -> tuple[Any
 
 
 def tokenizer_of(texts: Iterable[str], *, max_length: int) -> Any:
-    """WordPiece over the words of the texts; the same texts give the same tokenizer, in any order and process."""
-    tokenizer = tokenizers.Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
+    """Byte-level BPE over lower-cased texts: every text can be read, and the same texts give the same tokenizer.
+
+    WordPiece would not: its trainer numbers the pieces in the order of a hash table, and a run that starts again after
+    a kill would get other weights.
+    """
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         min_frequency=2,
-        special_tokens=[PAD, UNKNOWN, FIRST, SEPARATOR, MASK],
+        special_tokens=[PAD, FIRST, SEPARATOR],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sorted(Counter(texts)), trainer)
+    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
     ids = tokenizer.get_vocab()
     tokenizer.post_processor = processors.BertProcessing((SEPARATOR, ids[SEPARATOR]), (FIRST, ids[FIRST]))
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
-        unk_token=UNKNOWN,
         cls_token=FIRST,
         sep_token=SEPARATOR,
-        mask_token=MASK,
         model_max_length=max_length,
         model_input_names=["input_ids", "attention_mask"],
     )
