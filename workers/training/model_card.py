@@ -15,8 +15,10 @@ messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content"
 text = tokenizer.apply_chat_template(messages, tokenize=False)
 batch = tokenizer([text], add_special_tokens=False, padding=True, return_tensors="pt")"""
 USE_TEXT = """tokenizer = AutoTokenizer.from_pretrained(folder)
-parts = [tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prompt, "\\n\\n", response)]
-batch = {"input_ids": torch.tensor([sum(parts, []) + [tokenizer.eos_token_id]])}"""
+parts = tokenizer([prompt, "\\n\\n", response], add_special_tokens=False, split_special_tokens=True)["input_ids"]
+end = tokenizer.eos_token_id
+begin = [token for token in tokenizer("")["input_ids"] if token != end]
+batch = {"input_ids": torch.tensor([[*begin, *sum(parts, []), end]])}"""
 
 
 def read_lineage(path: Path | None) -> dict[str, Any]:

@@ -211,6 +211,23 @@ def test_numbers_that_are_none_promote_nothing(config):
     assert not (config.out / "manifest.json").exists()
 
 
+def test_brain_floats_learn_too(config):
+    metrics = train(dataclasses.replace(config, precision="bf16"))
+    assert metrics["eval_accuracy"] > metrics["length_only_accuracy"] + 0.2
+
+
+def test_a_causal_model_with_a_template_is_trained_and_loaded(config, tmp_path):
+    base = tiny.causal(tmp_path / "base", template=True)
+    events = []
+    metrics = train(dataclasses.replace(config, model=str(base), max_length=64, epochs=4), events.append)
+    measured = [event["eval_loss"] for event in events if event["event"] == "evaluation"]
+    assert metrics["eval_loss"] == pytest.approx(min(measured), abs=1e-5)
+    assert min(measured) < measured[0] - 0.01
+    assert metrics["n_responses_cut"] > 0
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(config.out)
+    assert type(model).__name__ == "LlamaForSequenceClassification"
+
+
 def test_hard_labels_leave_ties_out_and_say_so(config):
     events = []
     metrics = train(dataclasses.replace(config, labels="hard", epochs=1, batch_size=8), events.append)
