@@ -34,6 +34,7 @@ class RunFolder:
                     f"The result in {self.out} is damaged: {error} Remove it, or give another --out."
                 ) from error
             self.must_be_this_run(facts)
+            self.checkpoints.clear()  # a kill may have come between the result and this
             metrics: dict[str, Any] = json.loads((self.out / "metrics.json").read_text())
             return metrics
         try:
