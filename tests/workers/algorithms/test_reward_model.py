@@ -1,0 +1,310 @@
+"""The whole run, on a model from scratch that is small enough to train in a second."""
+
+import contextlib
+import dataclasses
+import json
+import re
+import resource
+
+import pytest
+import safetensors.torch
+import torch
+import transformers
+
+from tests.workers.training import tiny
+from workers.algorithms import reward_model
+from workers.algorithms.reward_model import Config, train
+from workers.training import scratch
+from workers.training.errors import BadInput, Diverged, HandedBack, OutOfSpace
+
+N, BATCH = 54, 10  # six steps an epoch, the last one of four pairs
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Half the width of the shipped one: these tests are about the run, not about the model."""
+    monkeypatch.setattr(scratch, "WIDTH", 32)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(
+        data=tiny.write(tmp_path / "train.jsonl", tiny.rows(N, seed=1)),
+        eval_data=tiny.write(tmp_path / "eval.jsonl", tiny.rows(30, seed=2)),
+        model="scratch",
+        out=tmp_path / "out",
+        batch_size=BATCH,
+        epochs=2,
+        learning_rate=3e-3,
+        max_length=48,
+        checkpoint_every=4,
+        evaluations_per_epoch=2,
+        log_every=1,
+        device="cpu",
+    )
+
+
+def weights(folder):
+    return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+def figures(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    return {name: value for name, value in metrics.items() if name != "seconds"}
+
+
+def assert_same(one, two):
+    first, second = weights(one), weights(two)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+    assert figures(one) == figures(two)
+
+
+class Stop:
+    """Answers yes from the n-th question on, as a signal would."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def __call__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+def test_it_learns_what_the_length_does_not_say_and_plain_transformers_loads_it(config, tmp_path):
+    events = []
+    lineage = tmp_path / "lineage.json"
+    lineage.write_text(json.dumps({"snapshot": "abc123", "licence": "cc-by-4.0"}))
+    metrics = train(dataclasses.replace(config, lineage=lineage), events.append)
+    assert metrics["eval_accuracy"] > metrics["length_only_accuracy"] + 0.2
+    assert metrics["steps"] == 12
+    assert metrics["eval_loss"] < 0.693
+    assert {"step", "evaluation", "checkpoint", "phase"} <= {event["event"] for event in events}
+    steps = [event for event in events if event["event"] == "step"]
+    assert [event["step"] for event in steps] == list(range(1, 13))
+    assert all(event["seconds_left"] is not None for event in steps)
+
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(config.out)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(config.out)
+    assert model.config.num_labels == 1
+    rows = tiny.rows(30, seed=2)
+    deltas = []
+    for row in rows:
+        batch = tokenizer(
+            [row["prompt"]] * 2,
+            [row["chosen"], row["rejected"]],
+            split_special_tokens=True,
+            padding=True,
+            return_tensors="pt",
+        )
+        with torch.no_grad():
+            chosen, rejected = model(**batch).logits[:, 0].tolist()
+        deltas.append(chosen - rejected)
+    right = [delta > 0 for delta, row in zip(deltas, rows, strict=True) if row["p"] != 0.5]
+    assert sum(right) / len(right) == pytest.approx(metrics["eval_accuracy"], abs=1e-6)
+
+    card = (config.out / "README.md").read_text()
+    assert "| snapshot | abc123 |" in card
+    assert 'license: "cc-by-4.0"' in card
+    assert "eval_accuracy_interval" in card
+    assert not (config.out / "checkpoints").exists()
+
+
+def test_the_result_is_the_best_model_by_held_out_loss(config):
+    events = []
+    metrics = train(config, events.append)
+    measured = [event for event in events if event["event"] == "evaluation"]
+    best = min(measured, key=lambda event: event["eval_loss"])
+    assert metrics["best_step"] == best["step"]
+    assert metrics["eval_loss"] == pytest.approx(best["eval_loss"], abs=1e-6)
+
+
+def test_a_batch_in_parts_is_the_same_batch(config, tmp_path):
+    """Parts of 3, 3, 3 and 1 pairs: the mean of their means would be another loss and another gradient."""
+    traces = []
+    for parts in (1, 4):
+        events = []
+        train(dataclasses.replace(config, accumulation=parts, out=tmp_path / str(parts)), events.append)
+        traces.append([(e["loss"], e["grad_norm"], e["accuracy"]) for e in events if e["event"] == "step"])
+    torch.testing.assert_close(torch.tensor(traces[0]), torch.tensor(traces[1]), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_run_that_was_stopped_again_and_again_ends_bit_equal(config, tmp_path, dropout):
+    whole = dataclasses.replace(config, out=tmp_path / "whole", dropout=dropout)
+    train(whole)
+    parted = dataclasses.replace(config, out=tmp_path / "parted", dropout=dropout)
+    stops = 0
+    for after in (0, 6, 7, 9, 11, 8, 40):
+        with contextlib.suppress(HandedBack):
+            train(parted, should_stop=Stop(after))
+            break
+        stops += 1
+    assert stops >= 4
+    assert_same(whole.out, parted.out)
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(config, tmp_path):
+    whole = dataclasses.replace(config, out=tmp_path / "whole")
+    train(whole)
+    with pytest.raises(HandedBack):
+        train(config, should_stop=Stop(14))
+    newest = max((config.out / "checkpoints").iterdir())
+    path = newest / "optimizer.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    events = []
+    train(config, events.append)
+    assert any("is damaged and not used" in event.get("message", "") for event in events)
+    assert any(event["event"] == "resumed" for event in events)
+    assert_same(whole.out, config.out)
+
+
+def test_a_full_disk_ends_in_a_sentence_and_the_run_goes_on_when_there_is_room(config, tmp_path):
+    """A limit on the size of a file is what a full disk looks like to the libraries that write it."""
+    events = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def report(event):
+        events.append(event)
+        if event["event"] == "checkpoint":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+
+    try:
+        with pytest.raises(OutOfSpace, match=r"disk is full: the checkpoint of step 4 .* step 3 is whole"):
+            train(config, report)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    again = []
+    train(config, again.append)
+    assert [event["step"] for event in again if event["event"] == "resumed"] == [3]
+    whole = dataclasses.replace(config, out=tmp_path / "whole")
+    train(whole)
+    assert_same(whole.out, config.out)
+
+
+def test_a_run_that_ended_is_not_trained_again(config):
+    first = train(config)
+    events = []
+    assert train(config, events.append) == first
+    assert not any(event["event"] == "step" for event in events)
+
+
+def test_what_a_kill_after_the_result_left_behind_is_cleared(config):
+    first = train(config)
+    (config.out / "checkpoints" / "step-00000012").mkdir(parents=True)
+    assert train(config) == first
+    assert not (config.out / "checkpoints").exists()
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(config):
+    train(config)
+    with pytest.raises(BadInput, match=r"holds another run \(it differs in seed\)"):
+        train(dataclasses.replace(config, seed=1))
+    path = config.out / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BadInput, match=r"is damaged: model\.safetensors is not what was saved"):
+        train(config)
+    (config.out / "manifest.json").unlink()
+    with pytest.raises(BadInput, match="holds files of something else"):
+        train(config)
+
+
+def test_numbers_that_are_none_promote_nothing(config):
+    with pytest.raises(Diverged, match="Nothing was promoted"):
+        train(dataclasses.replace(config, learning_rate=1e36, warmup=0.0, max_grad_norm=1e30))
+    assert not (config.out / "manifest.json").exists()
+
+
+def test_brain_floats_learn_too(config):
+    metrics = train(dataclasses.replace(config, precision="bf16"))
+    assert metrics["eval_accuracy"] > metrics["length_only_accuracy"] + 0.2
+
+
+def test_a_causal_model_with_a_template_is_trained_and_loaded(config, tmp_path):
+    base = tiny.causal(tmp_path / "base", template=True)
+    events = []
+    metrics = train(dataclasses.replace(config, model=str(base), max_length=64, epochs=4), events.append)
+    measured = [event["eval_loss"] for event in events if event["event"] == "evaluation"]
+    assert metrics["eval_loss"] == pytest.approx(min(measured), abs=1e-5)
+    assert min(measured) < measured[0] - 0.01
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(config.out)
+    assert type(model).__name__ == "LlamaForSequenceClassification"
+
+
+def test_hard_labels_leave_ties_out_and_say_so(config):
+    events = []
+    metrics = train(dataclasses.replace(config, labels="hard", epochs=1, batch_size=8), events.append)
+    assert metrics["n_train_pairs"] == sum(row["p"] != 0.5 for row in tiny.rows(N, seed=1))
+    assert any("ties are left out" in event.get("message", "") for event in events)
+
+
+def test_margins_are_used_when_asked_for(config, tmp_path):
+    hard = train(dataclasses.replace(config, labels="hard", out=tmp_path / "hard"))
+    margin = train(dataclasses.replace(config, labels="margin", out=tmp_path / "margin"))
+    assert margin["eval_loss"] > 2 * hard["eval_loss"]  # a lead is asked for beyond being right
+
+
+def test_shared_prompts_between_the_files_are_said(config):
+    events = []
+    metrics = train(dataclasses.replace(config, eval_data=config.data, epochs=1), events.append)
+    assert metrics["n_shared_clusters"] == 7
+    assert any("7 prompt clusters are in both files" in event.get("message", "") for event in events)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"batch_size": 0}, "--batch-size must be 1 or more"),
+        ({"learning_rate": float("nan")}, "--learning-rate"),
+        ({"warmup": 2.0}, "--warmup must be from 0 to 1"),
+        ({"dropout": 1.0}, "--dropout from 0 to less than 1"),
+        ({"max_length": 3}, "--max-length must be 16 or more"),
+        ({"batch_size": 500}, "fewer than one batch of 500"),
+        ({"model": "/no/such/model"}, "There is no folder /no/such/model"),
+    ],
+)
+def test_options_that_cannot_be_are_a_sentence(config, change, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        train(dataclasses.replace(config, **change))
+    assert not (config.out / "manifest.json").exists()
+
+
+def test_the_command_ends_with_one_object_of_metrics(config, capsys):
+    values = {**dataclasses.asdict(config), "epochs": 1}
+    arguments = [
+        word
+        for name, value in values.items()
+        if value not in (None, "")
+        for word in ("--" + name.replace("_", "-"), str(value))
+    ]
+    assert reward_model.main(arguments) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["event"] == "result"
+    assert {"eval_accuracy", "length_only_accuracy", "eval_loss", "ece"} <= lines[-1].keys()
+
+
+def test_the_command_fails_with_a_code_and_a_sentence(config, capsys):
+    config.data.write_text('{"prompt": "p", "chosen": "a"}\n')
+    arguments = ["--data", config.data, "--eval-data", config.eval_data, "--model", "scratch", "--out", config.out]
+    assert reward_model.main(list(map(str, arguments))) == 65
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["event"] == "failed"
+    assert "has no rejected" in last["message"]
+
+
+def test_each_option_is_explained(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        reward_model.main(["--help"])
+    said = re.sub(r"\s+", " ", capsys.readouterr().out)
+    for field in dataclasses.fields(Config):
+        assert "--" + field.name.replace("_", "-") in said
+    assert "Pairs in one step of the optimiser. Default: 16." in said
+
+
+def test_there_is_no_option_to_run_foreign_code(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        reward_model.main(["--data", "a", "--eval-data", "b", "--model", "c", "--out", "d", "--trust-remote-code"])
+    assert "unrecognized arguments: --trust-remote-code" in capsys.readouterr().err

@@ -1,0 +1,392 @@
+"""A reward model from preferences with soft labels (Bradley and Terry 1952; Stiennon et al. 2020).
+
+One network gives a score r(x, y) to a response y to a prompt x, and P(chosen is better) = σ(r(x, chosen) −
+r(x, rejected)). A tie is p = 0.5; strength and doubt of the votes stand in p, what a row is worth in its weight.
+Chosen and rejected go through the network in one batch. The best checkpoint by held-out loss becomes the result.
+
+Left out here: several criterion heads, ensembles, rankings in one row, LoRA, more than one device.
+
+    python -m workers.algorithms.reward_model --data train.jsonl --eval-data held_out.jsonl --model minilm --out folder
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
+
+from workers.training import command, device, model_card, models
+from workers.training.checkpoint import Damaged, verify
+from workers.training.data import Pair, PairFile, check_trainable, read_pairs, without_ties
+from workers.training.encoding import Encoded, Encoder, collate, epoch_batches, plain, split
+from workers.training.errors import BadInput, Diverged, HandedBack
+from workers.training.evaluation import evaluate, score_pairs
+from workers.training.folder import RunFolder
+from workers.training.progress import Window
+from workers.training.report import Pace, Report, to_nowhere
+from workers.training.state import adamw, read_state, write_state
+from workers.training.stopping import ShouldStop, never
+
+# What may differ between a run and its continuation, because the weights do not depend on it.
+FREE = {"data", "eval_data", "out", "lineage", "log_every", "checkpoint_every", "threads"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    data: Path
+    """Training pairs as JSON lines: prompt, chosen, rejected, and p, weight, margin, prompt_cluster where there are."""
+    eval_data: Path
+    """Held-out pairs in the same form; they should share no prompt cluster with the training pairs."""
+    model: str
+    """scratch, minilm, a folder with a transformers model, or a name on the hub. Only safetensors, no remote code."""
+    out: Path
+    """The folder for checkpoints and the result. An interrupted run goes on from what it finds here."""
+    lineage: Path | None = None
+    """A JSON object for the model card: snapshot hash, guideline versions, annotators, agreement, licence."""
+    criterion: str = ""
+    """Use only the rows of this criterion; needed where the data speaks of several."""
+    labels: Literal["soft", "hard", "margin"] = "soft"
+    """soft: train on p. hard: on the better side of each pair, without ties. margin: hard, and ahead by the margin."""
+    epochs: int = 1
+    """How often each pair is seen; reward models overfit after one pass or two."""
+    batch_size: int = 16
+    """Pairs in one step of the optimiser."""
+    accumulation: int = 1
+    """Parts in which a batch is computed, one after the other; saves memory, changes nothing else."""
+    learning_rate: float = 5e-5
+    """The highest learning rate, reached after the warm-up and then falling linearly to 0."""
+    warmup: float = 0.1
+    """The share of all steps in which the learning rate rises."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW, on matrices only."""
+    max_grad_norm: float = 1.0
+    """Gradients longer than this are scaled down to it."""
+    dropout: float = 0.0
+    """Dropout in every layer; off by default, since two noisy scores make a noisier difference."""
+    max_length: int = 256
+    """Tokens of prompt and response together. The prompt's beginning is cut first, then the response's end."""
+    evaluations_per_epoch: int = 4
+    """How often the held-out loss is measured, and the best model kept, in each epoch."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints; there is one at each evaluation too."""
+    log_every: int = 10
+    """Steps between reported losses."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes the network in 16-bit brain floats; weights and scores stay in 32 bits."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+    threads: int = 0
+    """Processor threads for torch; 0 leaves it to torch."""
+    seed: int = 0
+    """Decides the head's first weights, the order of the pairs, and dropout."""
+
+
+def preference_loss(delta: torch.Tensor, p: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """−w [p log σ(Δ) + (1 − p) log σ(−Δ)], all (pairs,); Δ = r(x, chosen) − r(x, rejected).
+
+    With p = 1 this is Bradley-Terry, and the gradient in Δ is w (σ(Δ) − p). At Δ = 0 it is w ln 2 for every p.
+    """
+    return -weight * (p * F.logsigmoid(delta) + (1 - p) * F.logsigmoid(-delta))
+
+
+def margin_loss(delta: torch.Tensor, better: torch.Tensor, margin: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """−w log σ(±(Δ − m)), all (pairs,) (Touvron et al. 2023, eq. 2): hard labels `better` in {0, 1}, signed margins.
+
+    The strength of a preference stands in m here and in p above; no loss uses both.
+    """
+    return preference_loss(delta - margin, better, weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the loss needs of the pairs beside their scores, (pairs,) each; `margin` is None unless asked for."""
+
+    p: torch.Tensor
+    weight: torch.Tensor
+    margin: torch.Tensor | None
+
+    @classmethod
+    def of(cls, pairs: list[Pair], labels: str, device: torch.device) -> Targets:
+        """Weights are scaled to a mean of 1, so that the learning rate means the same for every data set."""
+        weight = torch.tensor([pair.weight for pair in pairs], dtype=torch.float32)
+        p = torch.tensor([pair.p for pair in pairs], dtype=torch.float32)
+        margin = torch.tensor([pair.margin or 0.0 for pair in pairs], dtype=torch.float32)
+        return cls(
+            (p if labels == "soft" else (p > 0.5).float()).to(device),
+            (weight / weight.mean().clamp(min=1e-12)).to(device),
+            margin.to(device) if labels == "margin" else None,
+        )
+
+    def losses(self, delta: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        if self.margin is None:
+            return preference_loss(delta, self.p[rows], self.weight[rows])
+        return margin_loss(delta, self.p[rows], self.margin[rows], self.weight[rows])
+
+
+def learning_rate(step: int, *, steps: int, config: Config) -> float:
+    """Of step 1 to `steps`: a line up to the highest, then a line down to 0 (reached one step after the last)."""
+    rising = max(1, math.ceil(config.warmup * steps))
+    share = step / rising if step <= rising else (steps + 1 - step) / (steps + 1 - rising)
+    return config.learning_rate * share
+
+
+def train(config: Config, report: Report = to_nowhere, should_stop: ShouldStop = never) -> dict[str, Any]:
+    """Train, leave the best model by held-out loss in `config.out`, and return its metrics. Errors: TrainingError."""
+    return Run(config, report, should_stop).whole()
+
+
+class Run:
+    """One run and what it knows; the loop stands in `steps`."""
+
+    def __init__(self, config: Config, report: Report, should_stop: ShouldStop) -> None:
+        check_options(config)
+        self.config, self.report, self.should_stop = config, report, should_stop
+        self.started = time.monotonic()
+        self.device = device.choose(config.device, threads=config.threads)
+        self.dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        self.step, self.best_step, self.best_loss = 0, 0, math.inf
+
+    def whole(self) -> dict[str, Any]:
+        config = self.config
+        self.phase("reading")
+        lineage = model_card.read_lineage(config.lineage)
+        train_file = read_pairs(config.data, criterion=config.criterion)
+        eval_file = read_pairs(config.eval_data, criterion=config.criterion)
+        pairs, self.eval_pairs = self.usable(train_file), self.usable(eval_file)
+        check_trainable(config.data, pairs, batch_size=config.batch_size, labels=config.labels)
+        check_trainable(config.eval_data, self.eval_pairs, batch_size=1, labels=config.labels)
+        shared = len({pair.prompt_cluster for pair in pairs} & {pair.prompt_cluster for pair in self.eval_pairs})
+        if shared:
+            self.notice(f"{shared} prompt clusters are in both files: held-out accuracy will look better than it is.")
+        self.folder = RunFolder(config.out, identity(config, train_file.sha256, eval_file.sha256))
+        if (finished := self.folder.enter()) is not None:
+            self.notice(f"This run ended before; {config.out} holds its result.")
+            return finished
+
+        self.phase("loading")
+        torch.manual_seed(config.seed)
+        resumed = self.folder.checkpoints.latest(self.report)
+        self.scorer = self.load(pairs, resumed)
+        model = self.scorer.model
+        self.optimizer = adamw(model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
+
+        self.phase("tokenising")
+        encoder = Encoder(self.scorer, max_length=config.max_length)
+        encoded, self.eval_encoded = encoder.encode(pairs), encoder.encode(self.eval_pairs)
+        self.targets = Targets.of(pairs, config.labels, self.device)
+        self.eval_targets = Targets.of(self.eval_pairs, config.labels, torch.device("cpu"))
+
+        self.phase("training")
+        if resumed is not None:
+            self.restore(*resumed)
+        self.steps(encoded)
+
+        self.phase("saving")
+        metrics = {
+            **self.best(),
+            "best_step": self.best_step,
+            "steps": self.step,
+            "n_train_pairs": len(pairs),
+            "n_shared_clusters": shared,
+            "n_prompts_cut": encoded.n_prompts_cut + self.eval_encoded.n_prompts_cut,
+            "n_responses_cut": encoded.n_responses_cut + self.eval_encoded.n_responses_cut,
+            "base": self.scorer.base,
+            "seconds": round(time.monotonic() - self.started, 1),
+        }
+        self.folder.finish(self.scorer, metrics, lineage, form=encoder.form)
+        return metrics
+
+    def steps(self, encoded: Encoded) -> None:
+        """The training loop."""
+        config, targets, model = self.config, self.targets, self.scorer.model
+        per_epoch = math.ceil(len(encoded.chosen) / config.batch_size)
+        total = per_epoch * config.epochs
+        measure_every = math.ceil(per_epoch / config.evaluations_per_epoch)
+        pace, window = Pace(done=self.step, total=total), Window(self.device)
+        model.train()
+        while self.step < total:
+            epoch, done = divmod(self.step, per_epoch)
+            batches = epoch_batches(encoded.lengths, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
+            for batch in batches[done:]:
+                self.step += 1
+                rate = learning_rate(self.step, steps=total, config=config)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+                self.optimizer.zero_grad(set_to_none=True)
+                for rows in split(batch, config.accumulation):
+                    sequences = [encoded.chosen[row] for row in rows] + [encoded.rejected[row] for row in rows]
+                    inputs = collate(sequences, self.scorer, self.device)
+                    with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                        scores = models.rewards(model, inputs)
+                    chosen, rejected = scores.chunk(2)
+                    delta = chosen - rejected
+                    summed = targets.losses(delta, rows).sum()
+                    # Divided by the pairs of the whole batch, whatever the parts it is computed in.
+                    (summed / len(batch)).backward()  # type: ignore[no-untyped-call]
+                    window.add(summed.detach(), delta.detach(), scores.detach(), targets.p[rows])
+                    window.tokens += sum(len(sequence.ids) for sequence in sequences)
+                window.gradient = torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+                self.optimizer.step()
+
+                is_stopping, is_last = self.should_stop(), self.step == total
+                is_measured = is_last or self.step % measure_every == 0
+                is_saved = is_measured or is_stopping or self.step % config.checkpoint_every == 0
+                if is_saved or self.step % config.log_every == 0:
+                    self.report(
+                        {
+                            "event": "step",
+                            "step": self.step,
+                            "steps": total,
+                            "epoch": round(self.step / per_epoch, 4),
+                            **window.read(self.step),
+                            "learning_rate": rate,
+                            "seconds_left": pace.seconds_left(self.step),
+                        }
+                    )
+                if is_saved:
+                    self.save(is_measured=is_measured)
+
+    def save(self, *, is_measured: bool) -> None:
+        """A checkpoint, measured on the held-out pairs where it is time to; the end of the run if it was asked for.
+
+        A stop in the middle of the measurement leaves a checkpoint that still has it before it.
+        """
+        is_due = is_measured
+        try:
+            if is_measured:
+                self.measure()
+                is_due = False
+        finally:
+            if not is_due or self.should_stop():
+                self.commit(is_due=is_due)
+        if self.should_stop():
+            self.hand_back()
+
+    def commit(self, *, is_due: bool) -> None:
+        facts = {
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_loss": self.best_loss if self.best_step else None,
+            "is_due": is_due,
+            "base": self.scorer.base,
+            "identity": self.folder.identity,
+        }
+
+        def write(folder: Path) -> None:
+            self.scorer.save(folder / "model")
+            write_state(folder, self.optimizer)
+
+        path = self.folder.checkpoints.save(self.step, write, facts)
+        self.report({"event": "checkpoint", "step": self.step, "path": str(path)})
+
+    def restore(self, folder: Path, facts: dict[str, Any]) -> None:
+        """Go on from a checkpoint: after it, all is as if the run had never been interrupted."""
+        read_state(folder, self.optimizer)
+        self.step, self.best_step = facts["step"], facts["best_step"]
+        self.best_loss = math.inf if facts["best_loss"] is None else facts["best_loss"]
+        self.report({"event": "resumed", "step": self.step, "path": str(folder)})
+        if facts["is_due"]:
+            self.save(is_measured=True)
+
+    def measure(self) -> dict[str, Any]:
+        """The metrics on the held-out pairs; remembers whether this is the best model so far."""
+        scores = score_pairs(
+            self.scorer,
+            self.eval_encoded,
+            batch_size=2 * self.config.batch_size,
+            device=self.device,
+            precision=self.dtype,
+            between=self.check_stop,
+        )
+        delta = torch.tensor(scores[:, 0] - scores[:, 1], dtype=torch.float32)
+        loss = float(self.eval_targets.losses(delta, list(range(len(delta)))).mean())
+        if not math.isfinite(loss):
+            raise Diverged(f"At step {self.step} the held-out loss was no number. Nothing was promoted.")
+        metrics = {"eval_loss": round(loss, 6), **evaluate(self.eval_pairs, scores, seed=self.config.seed)}
+        if loss < self.best_loss:
+            self.best_step, self.best_loss = self.step, loss
+        self.report({"event": "evaluation", "step": self.step, "best_step": self.best_step, **metrics})
+        return metrics
+
+    def best(self) -> dict[str, Any]:
+        """Take back the best weights, and measure them once more for the result."""
+        folder = self.folder.checkpoints.path(self.best_step)
+        try:
+            verify(folder)
+        except Damaged as error:
+            self.notice(f"The best checkpoint (step {self.best_step}) is damaged, the last one is the result: {error}")
+            self.best_step = self.step
+        else:
+            self.scorer = models.load_folder(folder / "model", dropout=self.config.dropout, base=self.scorer.base)
+            self.scorer.model.to(self.device)
+        return self.measure()
+
+    def load(self, pairs: list[Pair], resumed: tuple[Path, dict[str, Any]] | None) -> models.Scorer:
+        config = self.config
+        if resumed is not None:
+            folder, facts = resumed
+            self.folder.must_be_this_run(facts)
+            scorer = models.load_folder(folder / "model", dropout=config.dropout, base=facts["base"])
+        else:
+            texts = (text for pair in pairs for text in (plain(pair.prompt), pair.chosen, pair.rejected))
+            scorer = models.load(config.model, texts=texts, max_length=config.max_length, dropout=config.dropout)
+        models.check_capacity(scorer, config.max_length)
+        scorer.model.to(self.device)
+        return scorer
+
+    def usable(self, file: PairFile) -> list[Pair]:
+        """Hard labels cannot say "tie": such rows are left out, and the number is said."""
+        kept = file.pairs if self.config.labels == "soft" else without_ties(file.pairs)
+        if len(kept) < len(file.pairs):
+            self.notice(f"{len(file.pairs) - len(kept)} ties are left out: hard labels cannot say tie.")
+        return kept
+
+    def phase(self, name: str) -> None:
+        self.check_stop()
+        self.report({"event": "phase", "phase": name})
+
+    def check_stop(self) -> None:
+        if self.should_stop():
+            self.hand_back()
+
+    def hand_back(self) -> NoReturn:
+        kept = f"step {self.step} is kept" if self.step else "no step was taken yet"
+        raise HandedBack(f"Asked to stop: {kept}. The same command goes on from there.")
+
+    def notice(self, message: str) -> None:
+        self.report({"event": "notice", "message": message})
+
+
+def identity(config: Config, data: str, eval_data: str) -> dict[str, Any]:
+    """What the weights depend on: the options and the bytes of the data, wherever they lie."""
+    values = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE}
+    return {**values, "data": data, "eval_data": eval_data}
+
+
+def check_options(config: Config) -> None:
+    whole = ("epochs", "batch_size", "accumulation", "evaluations_per_epoch", "checkpoint_every", "log_every")
+    for name in whole:
+        if getattr(config, name) < 1:
+            raise BadInput(f"--{name.replace('_', '-')} must be 1 or more.")
+    if not (config.learning_rate > 0 and config.max_grad_norm > 0 and config.weight_decay >= 0):
+        raise BadInput("--learning-rate and --max-grad-norm must be above 0, --weight-decay not below.")
+    if not (0 <= config.warmup <= 1 and 0 <= config.dropout < 1):
+        raise BadInput("--warmup must be from 0 to 1, --dropout from 0 to less than 1.")
+    if config.max_length < 16:
+        raise BadInput("--max-length must be 16 or more.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    about = "Train a reward model on preference pairs."
+    return command.run(Config, train, arguments, name="reward_model", about=about)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What every algorithm uses: data, models, batches, checkpoints, evaluation, reports. No losses stand here."""

@@ -1,0 +1,42 @@
+"""The command line of every algorithm: options in, JSON lines out, an exit code that tells a parent how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from workers.training import options
+from workers.training.errors import HandedBack, OutOfMemory, TrainingError, is_out_of_memory
+from workers.training.report import Report, to_stream
+from workers.training.stopping import ShouldStop, on_signals
+
+Config = TypeVar("Config")
+Train = Callable[[Config, Report, ShouldStop], dict[str, Any]]
+
+
+def run(config: type[Config], train: Train[Config], arguments: list[str] | None, *, name: str, about: str) -> int:
+    """0: the last line is the metrics. Otherwise the last line says why: see the exit codes in errors.py."""
+    said = f"{about} Progress is one JSON object a line, and the last line holds the metrics."
+    chosen = options.parse(config, arguments, program=f"python -m workers.algorithms.{name}", about=said)
+    report = to_stream()
+    try:
+        metrics = _train(train, chosen, report)
+    except TrainingError as error:
+        report({"event": "handed_back" if isinstance(error, HandedBack) else "failed", "message": str(error)})
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    report({"event": "result", **metrics})
+    return os.EX_OK
+
+
+def _train(train: Train[Config], chosen: Config, report: Report) -> dict[str, Any]:
+    try:
+        return train(chosen, report, on_signals())
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            "A batch does not fit into memory. Give a larger --accumulation or a smaller --max-length with a new --out."
+        ) from error

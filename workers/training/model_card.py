@@ -1,0 +1,86 @@
+"""The README.md of a trained model: what it is, how to use it, what it was measured on, where it came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workers.training.errors import BadInput
+
+USE_PAIR = """tokenizer = AutoTokenizer.from_pretrained(folder)
+batch = tokenizer([prompt], [response], split_special_tokens=True, padding=True, return_tensors="pt")"""
+USE_TEMPLATE = """tokenizer = AutoTokenizer.from_pretrained(folder)
+messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+text = tokenizer.apply_chat_template(messages, tokenize=False)
+batch = tokenizer([text], add_special_tokens=False, padding=True, return_tensors="pt")"""
+USE_TEXT = """tokenizer = AutoTokenizer.from_pretrained(folder)
+parts = tokenizer([prompt, "\\n\\n", response], add_special_tokens=False, split_special_tokens=True)["input_ids"]
+end = tokenizer.eos_token_id
+begin = [token for token in tokenizer("")["input_ids"] if token != end]
+batch = {"input_ids": torch.tensor([[*begin, *sum(parts, []), end]])}"""
+
+
+def read_lineage(path: Path | None) -> dict[str, Any]:
+    """The JSON object that the platform hands over (snapshot hash, guideline versions, annotators, licence ...)."""
+    if path is None:
+        return {}
+    try:
+        lineage = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The lineage {path} cannot be read as JSON.") from error
+    if not isinstance(lineage, dict):
+        raise BadInput(f"The lineage {path} is no JSON object.")
+    return lineage
+
+
+def text(*, metrics: dict[str, Any], options: dict[str, Any], lineage: dict[str, Any], base: str, form: str) -> str:
+    """`form` is how texts become tokens: pair, template or text (encoding.py)."""
+    use = {"pair": USE_PAIR, "template": USE_TEMPLATE, "text": USE_TEXT}[form]
+    lines = [
+        *_front_matter(lineage),
+        "# Reward model",
+        "",
+        f"Made from {_cell(base)}. It gives one score to a response to a prompt; the difference of two scores is the",
+        "log-odds that people prefer the first. Only differences between responses to one prompt mean anything.",
+        "",
+        "## Use",
+        "```python",
+        "import torch",
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+        "",
+        use,
+        "model = AutoModelForSequenceClassification.from_pretrained(folder)",
+        "score = model(**batch).logits[:, 0]",
+        "```",
+        "",
+        "## Held-out evaluation",
+        "A gain over length-only whose interval holds 0 means that the model may only have learnt to count.",
+        "",
+        *_table(metrics),
+        "",
+        "## Lineage",
+        *(_table(lineage) if lineage else ["None was given."]),
+        "",
+        "## Options",
+        *_table(options),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _front_matter(lineage: dict[str, Any]) -> list[str]:
+    lines = ["---", "library_name: transformers", "pipeline_tag: text-classification", "tags: [reward-model]"]
+    if isinstance(lineage.get("licence"), str):
+        lines.append(f"license: {json.dumps(lineage['licence'])}")
+    return [*lines, "---", ""]
+
+
+def _table(values: dict[str, Any]) -> list[str]:
+    rows = [f"| {_cell(name)} | {_cell(value)} |" for name, value in values.items()]
+    return ["| what | value |", "| --- | --- |", *rows]
+
+
+def _cell(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,0 +1,41 @@
+"""What a run says while it works: one JSON object a line, read by the parent process or by a person."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def to_stream(stream: TextIO | None = None) -> Report:
+    """A report that writes JSON lines at once; a NaN would be no JSON and is refused here, not by the reader."""
+    target = stream or sys.stdout
+
+    def report(event: dict[str, Any]) -> None:
+        target.write(json.dumps(event, allow_nan=False) + "\n")
+        target.flush()
+
+    return report
+
+
+def to_nowhere(_event: dict[str, Any]) -> None:
+    """For callers that only want the result."""
+
+
+class Pace:
+    """Time left, from the steps of this process only: a resumed run must not count steps it did not take."""
+
+    def __init__(self, *, done: int, total: int) -> None:
+        self.first = done
+        self.total = total
+        self.started = time.monotonic()
+
+    def seconds_left(self, done: int) -> float | None:
+        taken = done - self.first
+        if taken <= 0:
+            return None
+        return round((time.monotonic() - self.started) / taken * (self.total - done), 1)
