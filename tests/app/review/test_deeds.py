@@ -1,8 +1,8 @@
 """Deeds on tasks, alone and many at once: what they change, what they refuse, and the trail they leave."""
 
-import re
 import os
 import random
+import re
 import threading
 from datetime import UTC, datetime
 
