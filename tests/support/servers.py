@@ -58,7 +58,7 @@ def create_database(name: str, template: str | None = None) -> str:
     """A new database's URL: a copy of `template`, by default of one that all migrations were run on."""
     template = template or migrated_template()
     with maintenance() as connection:
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        _drop(connection, name)
         names = sql.Identifier(name), sql.Identifier(template), sql.Identifier(owner())
         connection.execute(sql.SQL("create database {} template {} owner {}").format(*names))
     return url_of(name)
@@ -72,7 +72,15 @@ def create_empty_database(name: str) -> str:
 def drop_database(url: str) -> None:
     name = sa.make_url(url).database or ""
     with maintenance() as connection:
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        _drop(connection, name)
+
+
+def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """Not `with (force)`: it wants to end autovacuum's worker too, which only a superuser may. A plain drop waits."""
+    connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and usename = current_user", [name]
+    )
+    connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
 
 
 def url_of(name: str) -> str:
