@@ -21,7 +21,15 @@ from tests.support import servers
 from tests.support.browsing import Browser
 from tests.support.factories import Factory
 
+TRAINERS = Path(__file__).resolve().parent / "workers"
 DATA_FOLDER = Path(os.environ.get("ACCORD_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What loads torch stands in folders of its own and takes long: a stage of its own."""
+    for item in items:
+        if item.path.is_relative_to(TRAINERS / "algorithms") or item.path.is_relative_to(TRAINERS / "training"):
+            item.add_marker(pytest.mark.training)
 
 
 def forget_settings() -> None:

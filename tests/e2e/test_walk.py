@@ -25,7 +25,7 @@ def walk(stack, chromium, admin_state, tmp_path_factory):
     people.publish_guidelines(page, stack.url, project, GUIDELINES)
     path = people.write_jsonl(tmp_path_factory.mktemp("import") / "sums.jsonl", people.rows(TASKS))
     people.import_file(page, stack.url, project, path, tasks=TASKS)
-    links = [people.invite(page, stack.url, project) for _ in range(3)]
+    links = [people.invite(page, stack.url, project) for _ in range(2)]
     yield {"project": project, "links": links, "state": context.storage_state(), "admin": page}
     context.close()
 
@@ -72,11 +72,22 @@ def test_two_annotators_judge_at_once_by_keyboard_and_each_vote_is_counted(walk,
     shoot(admin, "task-desktop-light")
 
 
-def test_without_javascript_a_judgement_is_taken_too(walk, stack, open_browser):
+def test_without_javascript_a_judgement_is_taken_too(stack, chromium, admin_state, open_browser, tmp_path):
+    context = chromium.new_context(storage_state=admin_state)
+    admin = context.new_page()
+    project = people.make_project(admin, stack.url, name="Plain forms", overlap=1)
+    people.import_file(admin, stack.url, project, people.write_jsonl(tmp_path / "two.jsonl", people.rows(2)), tasks=2)
+    link = people.invite(admin, stack.url, project)
     page = open_browser(javascript=False)
-    people.join(page, walk["links"][2], name="Dora", email="dora@example.org")
-    page.goto(f"{stack.url}/projects/{walk['project']}/judge")
+    people.join(page, link, name="Dora", email="dora@example.org")
+    page.goto(f"{stack.url}/projects/{project}/judge")
+    for value in ("b2", "both_bad"):
+        page.locator(f"input[name=choice][value={value}]").check(force=True)
+        page.get_by_role("button", name="Send").click()
     expect(page.locator("section.task-empty")).to_be_visible()
+    answer = admin.request.get(f"{stack.url}/api/v1/projects/{project}/overview").json()
+    assert answer["tasks"]["n_counted"] == 2
+    context.close()
 
 
 @pytest.mark.parametrize("width", [1440, 390])
