@@ -19,8 +19,8 @@ up: install-up ## Start everything on this machine: make up [PORT=8000] [DATA=da
 	@ACCORD_STOP_WITH_PARENT=$$PPID exec $(RUN) -m app up --port "$(PORT)" --data "$(DATA)"
 
 test: install-test tools lint ## Run the whole suite, with its own set-up
-	$(RUN) -m pytest -n 2 -m "not integrity and not training and not e2e and not faults"
-	$(RUN) -m pytest -n 2 -m "(integrity or training) and not faults"
+	$(RUN) -m pytest -n 2 -m "not integrity and not training and not real_data and not e2e and not faults"
+	$(RUN) -m pytest -n 2 -m "(integrity or training or real_data) and not faults"
 	$(RUN) -m pytest -m "e2e or faults"
 
 lint: install-test ## Check style, types, the order of the rooms, templates
