@@ -114,7 +114,12 @@ def test_pages_fit_their_window_in_every_look(walk, stack, chromium, watch, widt
         "jobs": f"{base}/jobs",
         "audit": f"{base}/audit",
         "settings": f"{base}/settings",
+        "history": f"{base}/judge/history",
+        "projects": "/projects",
+        "new-project": "/projects/new",
         "people": "/people",
+        "consent-text": "/people/consent",
+        "instance-audit": "/audit",
         "inbox": "/inbox",
         "account": "/account",
     }
