@@ -403,6 +403,8 @@ def test_any_bytes_give_rows_or_sentences_and_never_an_error(content):
 def data_folder(name: str) -> Path:
     folder = DATA / name
     if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail(f"no folder {name} under ACCORD_DATA ({DATA}), and CI must not skip")
         pytest.skip(f"no folder {name} under ACCORD_DATA ({DATA}); it holds real data that is not part of this project")
     return folder
 
