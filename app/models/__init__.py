@@ -18,9 +18,11 @@ from app.models.account import (
 )
 from app.models.annotation import Annotation, Assignment, AssignmentState, Choice, OverlapReason, Preference, Standing
 from app.models.audit import AuditEvent
+from app.models.dataset import DatasetVersion, DatasetVote
 from app.models.job import Job, JobState
 from app.models.project import GuidelineVersion, PolicyVersion, Project, ProjectStatus, SchemaVersion
 from app.models.task import GoldAnswer, ImportBatch, Prompt, Response, Task, TaskKind, TaskResponse, TaskStatus
+from app.models.training import Checkpoint, DeviceSlot, TrainingLog, TrainingMetric, TrainingRun
 
 __all__ = [
     "Annotation",
@@ -30,9 +32,13 @@ __all__ = [
     "Assignment",
     "AssignmentState",
     "AuditEvent",
+    "Checkpoint",
     "Choice",
     "Consent",
     "ConsentVersion",
+    "DatasetVersion",
+    "DatasetVote",
+    "DeviceSlot",
     "GoldAnswer",
     "GuidelineVersion",
     "IdempotencyKey",
@@ -59,5 +65,8 @@ __all__ = [
     "TaskResponse",
     "TaskStatus",
     "Throttle",
+    "TrainingLog",
+    "TrainingMetric",
+    "TrainingRun",
     "User",
 ]

@@ -24,6 +24,7 @@ class Job(Base):
     """`attempt` fences every later write: a worker that lost its lease finds another number there.
 
     `failures` counts attempts that ended without a new verified checkpoint; three of them end the job.
+    `checkpoint_attempt` is the last attempt that made one.
     """
 
     __tablename__ = "job"
@@ -44,6 +45,7 @@ class Job(Base):
     state: Mapped[JobState] = mapped_column(text_enum(JobState), default=JobState.QUEUED)
     attempt: Mapped[int] = mapped_column(SmallInteger, default=0)
     failures: Mapped[int] = mapped_column(SmallInteger, default=0)
+    checkpoint_attempt: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     phase: Mapped[str] = mapped_column(default="")
     progress: Mapped[float] = mapped_column(default=0.0)
     message: Mapped[str] = mapped_column(default="")
