@@ -43,6 +43,7 @@ class Job(StrEnum):
     PREVIEW_IMPORT = "preview_import"
     SIMULATE_ANNOTATORS = "simulate_annotators"
     SEND_MAIL = "send_mail"
+    TRAIN = "train"
 
 
 QUEUES: dict[Job, str] = {
@@ -50,6 +51,7 @@ QUEUES: dict[Job, str] = {
     Job.PREVIEW_IMPORT: "default",
     Job.SIMULATE_ANNOTATORS: "default",
     Job.SEND_MAIL: "default",
+    Job.TRAIN: "train",
 }
 
 

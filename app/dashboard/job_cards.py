@@ -51,14 +51,15 @@ def card(job: Job) -> dict[str, Any]:
 
 
 def title(job: Job) -> str:
-    filename = str(job.payload.get("filename", ""))
+    named = {"filename": str(job.payload.get("filename", "")), "name": str(job.payload.get("name", _("a model")))}
     titles = {
         queue.Job.IMPORT_TASKS: _("Import of %(filename)s"),
         queue.Job.PREVIEW_IMPORT: _("Preview of %(filename)s"),
         queue.Job.SIMULATE_ANNOTATORS: _("Simulated annotators"),
         queue.Job.SEND_MAIL: _("Mail"),
+        queue.Job.TRAIN: _("Training of %(name)s"),
     }
-    return titles.get(queue.Job(job.kind), job.kind) % {"filename": filename}
+    return titles.get(queue.Job(job.kind), job.kind) % named
 
 
 def _phase(job: Job) -> str | None:

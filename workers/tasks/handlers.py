@@ -8,6 +8,7 @@ from app.database import JSON, unit_of_work
 from app.exchange import uploads
 from app.models import Job as JobRow
 from app.queue import Handler, Job, Reporter
+from workers.tasks import training
 
 
 def import_tasks(job: JobRow, reporter: Reporter) -> JSON:
@@ -27,4 +28,5 @@ HANDLERS: dict[Job, Handler] = {
     Job.PREVIEW_IMPORT: preview_import,
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
+    Job.TRAIN: training.train,
 }
