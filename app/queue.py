@@ -43,6 +43,8 @@ class Job(StrEnum):
     PREVIEW_IMPORT = "preview_import"
     SIMULATE_ANNOTATORS = "simulate_annotators"
     SEND_MAIL = "send_mail"
+    FREEZE_DATASET = "freeze_dataset"
+    VERIFY_DATASET = "verify_dataset"
 
 
 QUEUES: dict[Job, str] = {
@@ -50,6 +52,8 @@ QUEUES: dict[Job, str] = {
     Job.PREVIEW_IMPORT: "default",
     Job.SIMULATE_ANNOTATORS: "default",
     Job.SEND_MAIL: "default",
+    Job.FREEZE_DATASET: "default",
+    Job.VERIFY_DATASET: "default",
 }
 
 
