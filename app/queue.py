@@ -44,6 +44,8 @@ class Job(StrEnum):
     SIMULATE_ANNOTATORS = "simulate_annotators"
     SEND_MAIL = "send_mail"
     TRAIN = "train"
+    FREEZE_DATASET = "freeze_dataset"
+    VERIFY_DATASET = "verify_dataset"
 
 
 QUEUES: dict[Job, str] = {
@@ -52,6 +54,8 @@ QUEUES: dict[Job, str] = {
     Job.SIMULATE_ANNOTATORS: "default",
     Job.SEND_MAIL: "default",
     Job.TRAIN: "train",
+    Job.FREEZE_DATASET: "default",
+    Job.VERIFY_DATASET: "default",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.accounts.service import mail
 from app.annotation import simulation
 from app.database import JSON, unit_of_work
+from app.datasets import service as datasets
 from app.exchange import uploads
 from app.models import Job as JobRow
 from app.queue import Handler, Job, Reporter
@@ -24,9 +25,11 @@ def preview_import(job: JobRow, reporter: Reporter) -> JSON:
 
 
 HANDLERS: dict[Job, Handler] = {
+    Job.FREEZE_DATASET: datasets.run,
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
     Job.TRAIN: training.train,
+    Job.VERIFY_DATASET: datasets.run_verify,
 }
