@@ -19,6 +19,8 @@ from app.projects import guideline_api, guideline_pages, people_api, people_page
 from app.projects import pages as projects_pages
 from app.review import api as review_api
 from app.review import pages as review_pages
+from app.training import api as training_api
+from app.training import pages as training_pages
 
 
 def page_routers() -> list[APIRouter]:
@@ -35,6 +37,7 @@ def page_routers() -> list[APIRouter]:
         exchange_pages.router,
         jobs.router,
         review_pages.router,
+        training_pages.router,
     ]
 
 
@@ -51,4 +54,5 @@ def api_routers() -> list[APIRouter]:
         exchange_api.router,
         jobs_api.router,
         review_api.router,
+        training_api.router,
     ]

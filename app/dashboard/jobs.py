@@ -80,4 +80,6 @@ def _shown(job: Job, *, follow: bool = False) -> dict[str, Any]:
 def _outcome_url(job: Job) -> str:
     if job.kind == queue.Job.PREVIEW_IMPORT and job.project_id is not None:
         return f"/projects/{job.project_id}/import/{job.id}"
+    if job.kind == queue.Job.TRAIN and job.project_id is not None and "number" in job.payload:
+        return f"/projects/{job.project_id}/training/{job.payload['number']}"
     return f"/jobs/{job.id}"

@@ -17,6 +17,7 @@ def studio_nav(access: ProjectAccess, active: str) -> list[NavItem]:
         ("guidelines", _("Guidelines"), f"{base}/guidelines", "guidelines", Role.ANNOTATOR),
         ("people", _("People"), f"{base}/people", "people", Role.ADMIN),
         ("import", _("Import"), f"{base}/import", "import", Role.ADMIN),
+        ("training", _("Training"), f"{base}/training", "training", Role.REVIEWER),
         ("jobs", _("Jobs"), f"{base}/jobs", "jobs", Role.ADMIN),
         ("audit", _("Audit trail"), f"{base}/audit", "audit", Role.ADMIN),
         ("settings", _("Settings"), f"{base}/settings", "settings", Role.ADMIN),
