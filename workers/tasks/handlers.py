@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
 from app.accounts.service import mail
 from app.annotation import simulation
 from app.database import JSON, unit_of_work
 from app.exchange import uploads
 from app.models import Job as JobRow
-from app.queue import Handler, Job, Reporter
+from app.queue import Job
+from workers.pulse import Reporter
 from workers.tasks import training
 
 
@@ -23,10 +28,17 @@ def preview_import(job: JobRow, reporter: Reporter) -> JSON:
         return uploads.run_preview(session, job, reporter)
 
 
+Handler = Callable[[JobRow, Reporter], JSON | None]
+
 HANDLERS: dict[Job, Handler] = {
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
     Job.TRAIN: training.train,
+}
+
+# What an attempt takes before it begins; a phase as the answer means that the job waits for it.
+NEEDS: dict[Job, Callable[[Session, JobRow], str | None]] = {
+    Job.TRAIN: training.take_device,
 }
