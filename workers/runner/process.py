@@ -20,6 +20,11 @@ Event = dict[str, Any]
 STDERR = "stderr.log"
 
 
+def command(algorithm: str) -> list[str]:
+    """-P: the child's folder holds data, and no module of it shall ever be imported."""
+    return [sys.executable, "-P", "-m", "workers.child", algorithm]
+
+
 class TrainingProcess:
     """`python -m workers.child ALGORITHM` in a group of its own, which dies with the thread that started it.
 
@@ -28,11 +33,9 @@ class TrainingProcess:
 
     def __init__(self, algorithm: str, spec: Event, *, folder: Path, environment: Mapping[str, str]) -> None:
         self.stderr = folder / STDERR
-        # -P: the folder holds data, and no module of it shall ever be imported.
-        command = launch([sys.executable, "-P", "-m", "workers.child", algorithm], death_signal=signal.SIGKILL)
         with self.stderr.open("wb") as errors:
             self.process = subprocess.Popen(
-                command,
+                launch(command(algorithm), death_signal=signal.SIGKILL),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
