@@ -31,7 +31,8 @@ class Shelf:
 
     def __init__(self, *, run_id: int, reporter: Reporter, folder: Path, say: Say) -> None:
         self.run_id, self.reporter, self.folder, self.say = run_id, reporter, folder, say
-        self.known: set[int] = set()
+        self.named: dict[int, int | None] = {}
+        """The steps that this attempt fetched or stored, in that order, and the best step that each names."""
         self.last_step: int | None = None
 
     def fetch(self) -> None:
@@ -49,6 +50,7 @@ class Shelf:
             for older in found[number + 1 :]:
                 if best is not None and older.step == best != newest.step and self._fetch_one(older):
                     break
+            self.named[newest.step] = self.named.pop(newest.step)
             return
 
     def _fetch_one(self, checkpoint: Checkpoint) -> bool:
@@ -71,13 +73,13 @@ class Shelf:
             self.say("warning", f"The checkpoint of step {checkpoint.step} is damaged and not used: {error}")
             return False
         aside.rename(target)
-        self.known.add(checkpoint.step)
+        self.named[checkpoint.step] = self._best_step(checkpoint.step)
         return True
 
     def keep(self, step: int) -> None:
         """Store the child's checkpoint of this step; one that the child has let go by now has a successor."""
         best = self._best_step(step)
-        if best is not None and best != step and best not in self.known:
+        if best is not None and best != step and best not in self.named:
             self._store(best)
         self._store(step)
 
@@ -90,7 +92,8 @@ class Shelf:
             return
         name = f"runs/{self.run_id}/attempt-{self.reporter.attempt}/step-{step:08d}"
         manifest_sha256, size = storage.save_folder(name, frozen, between=self.reporter.check)
-        best = _best_named_in(frozen)
+        self.named.pop(step, None)
+        self.named[step] = _best_named_in(frozen)
         shutil.rmtree(frozen)
         try:
             with unit_of_work() as session:
@@ -104,19 +107,14 @@ class Shelf:
                     manifest_sha256=manifest_sha256,
                     size=size,
                 )
-                named = {best} if best is not None else set()
-                retired = ledger.retire_checkpoints(session, run_id=self.run_id, best=named | self._bests())
+                best = {named for named in list(self.named.values())[-ledger.KEPT :] if named is not None}
+                retired = ledger.retire_checkpoints(session, run_id=self.run_id, best=best)
         except queue.LostLease:
             storage.delete_folder(name)
             raise
-        self.known.add(step)
         self.last_step = step
         for old in retired:
             storage.delete_folder(old)
-
-    def _bests(self) -> set[int]:
-        """The best steps that the child's own checkpoints name."""
-        return {best for path in self.folder.glob("step-*") if (best := _best_named_in(path)) is not None}
 
     def _best_step(self, step: int) -> int | None:
         return _best_named_in(self._local(step))
