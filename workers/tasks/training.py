@@ -1,13 +1,18 @@
-"""A training job: the row names a run, and a process of its own computes it."""
+"""A training job: its payload names a run; the device is taken with the claim."""
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from app.database import JSON
-from app.errors import Unavailable
 from app.models import Job as JobRow
-from app.queue import Reporter
+from workers.pulse import Reporter
+from workers.runner import run
 
 
-def train(_job: JobRow, _reporter: Reporter) -> JSON | None:
-    """Nothing is computed yet: the job ends with a sentence."""
-    raise Unavailable("This worker cannot train yet.")
+def train(job: JobRow, reporter: Reporter) -> JSON:
+    return run.run(job, reporter)
+
+
+def take_device(session: Session, job: JobRow) -> str | None:
+    return run.take_device(session, job)

@@ -27,7 +27,7 @@ def running(make, project):
     make.session.add(DeviceSlot(host="worker-1", device="cuda:0", job_id=run.job_id, attempt=2))
     keep_checkpoint(make, run, step=300, attempt=1)
     make.measured(run, 310, attempt=1, loss=0.9)
-    make.measured(run, 310, attempt=2, loss=0.4321, accuracy=0.75, steps=500, seconds_left=90.0)
+    make.measured(run, 310, attempt=2, loss=0.4321, accuracy=0.75, steps=500, seconds_left=300.0)
     make.measured(run, 310, attempt=2, kind="evaluation", **MEASURED)
     say(make, run, "Resumed from step 300.")
     make.commit()
@@ -79,7 +79,7 @@ def test_the_card_of_a_running_run_shows_how_far_it_is(reviewer, base, running):
     assert f'hx-get="{base}/1/card"' in page
     for said in (
         "Step 310 of 500",
-        "About 1 minute left",
+        "About 5 minutes left",
         "0.432",
         "75%",
         "cuda:0 · worker-1",
