@@ -115,8 +115,9 @@ def _freeze(version_id: int, reporter: Reporter, built: Built, manifest: JSON, k
     with unit_of_work() as session:
         reporter.fence(session)
         version = session.get_one(DatasetVersion, version_id)
+        frozen_at = queries.database_time(session)
         version.manifest, version.files, version.content_hash = manifest, kept, built.content_hash
-        version.frozen_at = queries.database_time(session)
+        version.frozen_at = frozen_at
         counts = manifest["counts"]
         audit.record(
             session,
