@@ -12,6 +12,8 @@ from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
 from app.dashboard import audit_pages, jobs, jobs_api, sample_pages
 from app.dashboard import pages as dashboard_pages
+from app.datasets import api as datasets_api
+from app.datasets import pages as datasets_pages
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
@@ -38,6 +40,7 @@ def page_routers() -> list[APIRouter]:
         jobs.router,
         review_pages.router,
         training_pages.router,
+        datasets_pages.router,
     ]
 
 
@@ -55,4 +58,5 @@ def api_routers() -> list[APIRouter]:
         jobs_api.router,
         review_api.router,
         training_api.router,
+        datasets_api.router,
     ]

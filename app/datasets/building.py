@@ -178,23 +178,14 @@ def _split(
     sided = {texts.cluster[code] for code in np.flatnonzero(kept & ~labels.is_tie).tolist()}
     if not sided:
         raise Conflict("Every row is a tie: nothing says which response is better.", code="all_ties")
-    if len(sizes) < 2:
+    if len(sided) < 2:
         raise Conflict(
-            "All rows belong to one cluster of prompts, so none can be held out without telling training about them. "
-            "Name clusters by the prompt instead of the domain, or add judgements on other prompts.",
+            "All rows with a better side belong to one cluster of prompts, so none can be held out without telling "
+            "training about them. Name clusters by the prompt instead of the domain, or add judgements on other "
+            "prompts.",
             code="one_cluster",
         )
-    held_out = ds.held_out_clusters(sizes, share=policy.held_out_share, seed=policy.split_seed)
-    for name, there in ((HELD_OUT, sided & held_out), (TRAIN, sided - held_out)):
-        if not there:
-            raise Conflict(
-                "The held-out part has no row with a better side: nothing could be measured on it. "
-                "Try another split seed or a larger share."
-                if name == HELD_OUT
-                else "The training part has no row with a better side. Try another split seed or a smaller share.",
-                code=f"{name}_without_sides",
-            )
-    return held_out
+    return ds.held_out_clusters(sizes, sided, share=policy.held_out_share, seed=policy.split_seed)
 
 
 def _rankings(votes: NamedVotes, labels: ds.Labels) -> dict[int, dict[int, int]]:

@@ -41,6 +41,8 @@ class RowFiles:
         self._stack = ExitStack()
         self._lines: dict[str, IO[bytes]] = {split: self._temporary() for split in ROWS}
         self._parquet = _Parquet.to(self._temporary())
+        if self._parquet is not None:
+            self._stack.callback(self._parquet.close)  # before its file is
         self._rows = dict.fromkeys(ROWS, 0)
 
     def _temporary(self) -> IO[bytes]:
@@ -133,5 +135,8 @@ class _Parquet:
     def end(self) -> IO[bytes]:
         if self._batch:
             self._flush()
-        self._writer.close()
+        self.close()
         return self._file
+
+    def close(self) -> None:
+        self._writer.close()

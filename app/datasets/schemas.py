@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from app.models import AnnotatorKind, OverlapReason
 
 REASONS = (OverlapReason.BASE, OverlapReason.CALIBRATION, OverlapReason.IMPORTED)
-KINDS = (AnnotatorKind.PERSON, AnnotatorKind.IMPORTED, AnnotatorKind.SIMULATED)
+KINDS = (AnnotatorKind.IMPORTED, AnnotatorKind.PERSON, AnnotatorKind.SIMULATED)
 NEVER_USED = (OverlapReason.GOLD, OverlapReason.RETEST)
 """Votes on known answers are outside overlap, and a hidden repeat is the same person's vote once more."""
 MAX_SLICES = 50
@@ -189,8 +189,6 @@ class FreezeForm(BaseModel):
 
 
 FIELDS_OF_THE_FORM = {
-    "overlap_reasons": "reasons",
-    "annotator_kinds": "kinds",
     "agreement": "agreement_percent",
     "held_out_share": "held_out_percent",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import itertools
+import json
 from typing import Any, BinaryIO
 
 from sqlalchemy.orm import Session
@@ -11,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import audit, queue, storage
 from app.database import JSON, unit_of_work
 from app.datasets import files, policy_text, queries
-from app.datasets.building import Built, Report, build
+from app.datasets.building import TRAIN, Built, Report, build
 from app.datasets.schemas import DatasetDetail, DatasetOut, DatasetPage, FreezePolicy
 from app.datasets.votes import NO_VOTES
 from app.domain.datasets import canonical_json
@@ -115,8 +117,9 @@ def _freeze(version_id: int, reporter: Reporter, built: Built, manifest: JSON, k
     with unit_of_work() as session:
         reporter.fence(session)
         version = session.get_one(DatasetVersion, version_id)
+        frozen_at = queries.database_time(session)
         version.manifest, version.files, version.content_hash = manifest, kept, built.content_hash
-        version.frozen_at = queries.database_time(session)
+        version.frozen_at = frozen_at
         counts = manifest["counts"]
         audit.record(
             session,
@@ -247,6 +250,30 @@ def open_file(version: DatasetVersion, name: str) -> tuple[BinaryIO, int]:
     if file is None:
         raise NotFound
     return storage.open_stored(file["stored"]), int(file["bytes"])
+
+
+def first_rows(version: DatasetVersion, count: int, *, characters: int) -> list[JSON]:
+    """The first rows of the training part, their texts cut, for eyes; none before the version is frozen."""
+    if version.frozen_at is None:
+        return []
+    try:
+        stream, _size = open_file(version, files.ROWS[TRAIN])
+    except NotFound:
+        return []
+    with stream:
+        rows = [json.loads(line) for line in itertools.islice(stream, count)]
+    return [
+        {**row, **{name: _cut(_as_text(row[name]), characters) for name in ("prompt", "chosen", "rejected")}}
+        for row in rows
+    ]
+
+
+def _as_text(prompt: str | list[JSON]) -> str:
+    return prompt if isinstance(prompt, str) else "\n".join(f"{each['role']}: {each['content']}" for each in prompt)
+
+
+def _cut(text: str, characters: int) -> str:
+    return text if len(text) <= characters else text[:characters] + " …"
 
 
 def lineage(session: Session, version: DatasetVersion) -> JSON:

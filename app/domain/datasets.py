@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,23 +76,29 @@ def text_cluster(texts: Iterable[str]) -> str:
     return f"text:{hashlib.sha256(plain.encode()).hexdigest()[:16]}"
 
 
-def held_out_clusters(sizes: Mapping[str, int], *, share: float, seed: int) -> frozenset[str]:
+def held_out_clusters(sizes: Mapping[str, int], sided: Collection[str], *, share: float, seed: int) -> frozenset[str]:
     """The clusters held out, so that about `share` of all rows are theirs; `sizes` counts the rows of each.
 
     Clusters stand in the order of a hash of seed and name, and one is taken where that brings the number of rows
-    nearer to what is wanted: the miss is at most half of the largest cluster, except that each side gets one cluster
-    at least. Raises ValueError where there are fewer than two.
+    nearer to what is wanted: the miss is at most half of the largest cluster. Beyond that, each side gets one cluster
+    of `sided` at least, the names of those with a row whose label takes a side: without such a row, nothing can be
+    learnt or measured. Raises ValueError where there are fewer than two of them.
     """
-    if len(sizes) < 2:
-        raise ValueError("a split needs two clusters or more")
+    if len(sided) < 2:
+        raise ValueError("a split needs two clusters with a side or more")
     ordered = sorted(sizes, key=lambda name: (hashlib.sha256(f"{seed}\x1f{name}".encode()).digest(), name))
     wanted, rows = share * sum(sizes.values()), 0
-    taken: list[str] = []
+    taken: set[str] = set()
     for name in ordered:
-        if len(taken) < len(sizes) - 1 and abs(rows + sizes[name] - wanted) < abs(rows - wanted):
-            taken.append(name)
+        if abs(rows + sizes[name] - wanted) < abs(rows - wanted):
+            taken.add(name)
             rows += sizes[name]
-    return frozenset(taken or [min(ordered, key=lambda name: sizes[name])])
+    smallest = min((name for name in ordered if name in sided), key=lambda name: sizes[name])
+    if not taken.intersection(sided):
+        taken.add(smallest)
+    elif taken.issuperset(sided):
+        taken.remove(smallest)
+    return frozenset(taken)
 
 
 def ranks(wins: Sequence[tuple[int, int]], members: Iterable[int]) -> dict[int, int]:

@@ -16,6 +16,7 @@ def studio_nav(access: ProjectAccess, active: str) -> list[NavItem]:
         ("tasks", _("Tasks"), f"{base}/tasks", "tasks", Role.REVIEWER),
         ("guidelines", _("Guidelines"), f"{base}/guidelines", "guidelines", Role.ANNOTATOR),
         ("people", _("People"), f"{base}/people", "people", Role.ADMIN),
+        ("data", _("Data"), f"{base}/datasets", "data", Role.REVIEWER),
         ("import", _("Import"), f"{base}/import", "import", Role.ADMIN),
         ("training", _("Training"), f"{base}/training", "training", Role.REVIEWER),
         ("jobs", _("Jobs"), f"{base}/jobs", "jobs", Role.ADMIN),

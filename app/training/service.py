@@ -11,6 +11,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.models import Checkpoint, DatasetVersion, Job, JobState, Project, TrainingRun
 from app.projects import queries as project_queries
 from app.training import queries
+from app.training.devices import EVERYWHERE
 from app.training.options import RewardModelOptions
 from app.training.schemas import (
     Algorithm,
@@ -198,7 +199,8 @@ def _resumed_from(kept: list[Checkpoint], attempt: int) -> int | None:
 
 
 def _device(host: str, device: str) -> str:
-    return f"{device} · {host}"
+    """A card that is known by its own number needs no machine beside it."""
+    return device if host == EVERYWHERE else f"{device} · {host}"
 
 
 def curves(session: Session, run: TrainingRun, *, after: int = 0) -> Curves:

@@ -143,6 +143,18 @@ TABLE: dict[tuple[str, str], Who] = {
     ("PUT", "/api/v1/projects/{project_id}/tasks/{task_id}/gold"): Who("admin"),
     ("DELETE", "/api/v1/projects/{project_id}/tasks/{task_id}/gold"): Who("admin"),
     ("POST", "/api/v1/projects/{project_id}/tasks/bulk"): Who("admin"),
+    # data sets
+    ("GET", "/projects/{project_id}/datasets"): Who("reviewer"),
+    ("POST", "/projects/{project_id}/datasets"): Who("admin"),
+    ("GET", "/projects/{project_id}/datasets/{number}"): Who("reviewer", exists=False),
+    ("GET", "/projects/{project_id}/datasets/{number}/card"): Who("reviewer", exists=False),
+    ("GET", "/projects/{project_id}/datasets/{number}/files/{name}"): Who("reviewer", exists=False),
+    ("POST", "/projects/{project_id}/datasets/{number}/verify"): Who("admin", exists=False),
+    ("GET", "/api/v1/projects/{project_id}/datasets"): Who("reviewer"),
+    ("POST", "/api/v1/projects/{project_id}/datasets"): Who("admin"),
+    ("GET", "/api/v1/projects/{project_id}/datasets/{number}"): Who("reviewer", exists=False),
+    ("GET", "/api/v1/projects/{project_id}/datasets/{number}/files/{name}"): Who("reviewer", exists=False),
+    ("POST", "/api/v1/projects/{project_id}/datasets/{number}/verify"): Who("admin", exists=False),
     # coming in
     ("GET", "/setup/{token}"): PUBLIC,
     ("POST", "/setup/{token}"): PUBLIC,
