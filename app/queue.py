@@ -43,6 +43,9 @@ class Job(StrEnum):
     PREVIEW_IMPORT = "preview_import"
     SIMULATE_ANNOTATORS = "simulate_annotators"
     SEND_MAIL = "send_mail"
+    TRAIN = "train"
+    FREEZE_DATASET = "freeze_dataset"
+    VERIFY_DATASET = "verify_dataset"
 
 
 QUEUES: dict[Job, str] = {
@@ -50,6 +53,9 @@ QUEUES: dict[Job, str] = {
     Job.PREVIEW_IMPORT: "default",
     Job.SIMULATE_ANNOTATORS: "default",
     Job.SEND_MAIL: "default",
+    Job.TRAIN: "train",
+    Job.FREEZE_DATASET: "default",
+    Job.VERIFY_DATASET: "default",
 }
 
 
@@ -63,6 +69,10 @@ class Cancelled(Exception):
 
 class HandedBack(Exception):
     """The worker was told to stop; the job goes back to the queue with no attempt spent."""
+
+
+class TryAgain(Exception):
+    """A fault that may pass; the job is queued again later, with this sentence shown."""
 
 
 @lru_cache
@@ -137,8 +147,12 @@ def wake_up(job_id: int, queue: str) -> None:
         log.warning("wake_up_failed", job_id=job_id, error=str(error))
 
 
-def claim(job_id: int) -> JobRow | None:
-    """Take a queued job: state running, attempt + 1, a fresh lease. None when there is nothing to take."""
+def claim(job_id: int, prepare: Callable[[Session, JobRow], str | None] | None = None) -> JobRow | None:
+    """Take a queued job: state running, attempt + 1, a fresh lease. None when there is nothing to take.
+
+    `prepare` takes what the coming attempt needs in the same transaction; where it answers with the name of a phase,
+    the job waits on, with that phase shown and no attempt begun, until the sweep wakes it up again.
+    """
     with unit_of_work() as session:
         row = session.scalar(
             sa.select(JobRow)
@@ -146,6 +160,9 @@ def claim(job_id: int) -> JobRow | None:
             .with_for_update(skip_locked=True)
         )
         if row is None:
+            return None
+        if prepare is not None and (waits_in := prepare(session, row)) is not None:
+            row.phase = waits_in
             return None
         row.state = JobState.RUNNING
         row.attempt += 1
@@ -227,7 +244,7 @@ def release(job_id: int, attempt: int) -> None:
         row = session.scalar(
             sa.update(JobRow)
             .where(JobRow.id == job_id, JobRow.attempt == attempt, JobRow.state == JobState.RUNNING)
-            .values(state=JobState.QUEUED, lease_expires_at=None, available_at=sa.func.now())
+            .values(state=JobState.QUEUED, phase="", lease_expires_at=None, available_at=sa.func.now())
             .returning(JobRow)
         )
         if row is not None:
@@ -259,8 +276,7 @@ def reap() -> int:
             .with_for_update(skip_locked=True)
         ).all()
         for row in rows:
-            row.failures += 1
-            row.lease_expires_at = None
+            _count_failure(row)
             if row.cancel_requested_at is not None:
                 _end(session, row, JobState.CANCELLED, None)
             elif row.failures >= MAX_FAILURES:
@@ -270,6 +286,19 @@ def reap() -> int:
                 row.message = "The worker stopped answering; the job was queued again."
                 wake_up_after_commit(session, row.id, row.queue)
         return len(rows)
+
+
+def made_checkpoint(session: Session, job_id: int, attempt: int) -> None:
+    """Note in the transaction that records a verified checkpoint: this attempt brought the work forward."""
+    fence(session, job_id, attempt)
+    session.execute(sa.update(JobRow).where(JobRow.id == job_id).values(checkpoint_attempt=attempt))
+
+
+def _count_failure(row: JobRow) -> None:
+    """Only attempts in a row that made no checkpoint count against the cap."""
+    row.failures = 0 if row.checkpoint_attempt == row.attempt else row.failures + 1
+    row.lease_expires_at = None
+    row.phase = ""
 
 
 def _end(session: Session, row: JobRow, state: JobState, error: str | None) -> None:
@@ -326,18 +355,14 @@ def retry_later(job_id: int, attempt: int, error: str) -> None:
         )
         if row is None:
             return
-        row.failures += 1
-        row.lease_expires_at = None
+        _count_failure(row)
         if row.failures >= MAX_FAILURES:
             _end(session, row, JobState.FAILED, error)
             return
         row.state = JobState.QUEUED
         row.message = error
-        delay = timedelta(seconds=2.0**row.failures + random.random())  # noqa: S311 - jitter
+        delay = timedelta(seconds=2.0 ** max(row.failures, 1) + random.random())  # noqa: S311 - jitter
         row.available_at = session.scalar(sa.select(sa.func.now() + delay))  # type: ignore[assignment]
-
-
-Handler = Callable[[JobRow, "Reporter"], JSON | None]
 
 
 class Reporter:
@@ -361,6 +386,19 @@ def jobs_of_project(session: Session, project_id: int, *, before: int | None = N
     if before is not None:
         statement = statement.where(JobRow.id < before)
     return list(session.scalars(statement))
+
+
+def place_in_line(session: Session, row: JobRow) -> tuple[int, int]:
+    """(jobs of the same queue that run, jobs that wait before this one)."""
+    waits_before = sa.and_(
+        JobRow.state == JobState.QUEUED, sa.tuple_(JobRow.available_at, JobRow.id) < (row.available_at, row.id)
+    )
+    counted = session.execute(
+        sa.select(sa.func.count().filter(JobRow.state == JobState.RUNNING), sa.func.count().filter(waits_before)).where(
+            JobRow.queue == row.queue, JobRow.state.in_(ACTIVE)
+        )
+    ).one()
+    return counted[0], counted[1]
 
 
 def snapshot(row: JobRow) -> dict[str, Any]:

@@ -26,6 +26,8 @@ PIP_TO_UV = {
     "find-links": "UV_FIND_LINKS",
     "cert": "SSL_CERT_FILE",
 }
+# Where any of these is set, somebody has decided where packages come from.
+SOURCES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_TORCH_BACKEND")
 
 
 def main(extras: str) -> int:
@@ -108,7 +110,7 @@ def install(extras: str) -> bool:
     run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
     if (VENV / "bin" / "uv").exists():
         uv = [VENV / "bin" / "uv", "pip", "install", "--quiet", "--python", PYTHON, *target]
-        if run(uv, env={**uv_environment(), **os.environ}):
+        if run(uv, env=with_torch_that_fits({**uv_environment(), **os.environ})):
             return True
         print("uv could not install it; trying pip, which takes some minutes.", flush=True)
     return run([PYTHON, "-m", "pip", "install", "--quiet", *target])
@@ -127,6 +129,14 @@ def uv_environment() -> dict[str, str]:
     if "UV_INDEX" in found:  # pip weighs all its indexes alike; uv by default stops at the first that knows the name
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return found
+
+
+def with_torch_that_fits(env: dict[str, str]) -> dict[str, str]:
+    """On a plain machine uv picks torch's build by the graphics card: without one, that spares gigabytes of CUDA.
+
+    uv takes torch from an index of its own then, so that it must not be asked to where another source was named.
+    """
+    return env if any(env.get(name) for name in SOURCES) else {**env, "UV_TORCH_BACKEND": "auto"}
 
 
 def is_reachable(word: str) -> bool:

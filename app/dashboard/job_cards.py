@@ -8,9 +8,12 @@ from sqlalchemy.orm import Session
 
 from app import audit, queue
 from app.accounts.access import Viewer, has_role, role_in_project
+from app.datasets import labels as dataset_labels
 from app.errors import NotFound
 from app.models import Job, JobState, Role
 from app.web.i18n import gettext as _
+
+DATASET_KINDS = (queue.Job.FREEZE_DATASET, queue.Job.VERIFY_DATASET)
 
 
 def access_job(session: Session, viewer: Viewer, job_id: int) -> Job:
@@ -51,14 +54,21 @@ def card(job: Job) -> dict[str, Any]:
 
 
 def title(job: Job) -> str:
-    filename = str(job.payload.get("filename", ""))
+    named = {
+        "filename": str(job.payload.get("filename", "")),
+        "name": str(job.payload.get("name", _("a model"))),
+        "number": str(job.payload.get("number", "")),
+    }
     titles = {
         queue.Job.IMPORT_TASKS: _("Import of %(filename)s"),
         queue.Job.PREVIEW_IMPORT: _("Preview of %(filename)s"),
         queue.Job.SIMULATE_ANNOTATORS: _("Simulated annotators"),
         queue.Job.SEND_MAIL: _("Mail"),
+        queue.Job.TRAIN: _("Training of %(name)s"),
+        queue.Job.FREEZE_DATASET: _("Freezing of data set %(number)s"),
+        queue.Job.VERIFY_DATASET: _("Check of data set %(number)s"),
     }
-    return titles.get(queue.Job(job.kind), job.kind) % {"filename": filename}
+    return titles.get(queue.Job(job.kind), job.kind) % named
 
 
 def _phase(job: Job) -> str | None:
@@ -67,6 +77,8 @@ def _phase(job: Job) -> str | None:
         "reading": _("Reading the rows, in per cent"),
         "importing": _("Importing the rows"),
     }
+    if job.kind in DATASET_KINDS:
+        phases = dataset_labels.phases()
     return phases.get(job.phase) or job.phase or None
 
 

@@ -34,8 +34,8 @@ TICK_SECONDS = 0.1
 def up(*, port: int, data_dir: Path, commands: Mapping[str, Sequence[str]] | None = None) -> int:
     """Run until a signal; the exit code.
 
-    `commands` replaces the programs by name (migrate, web, worker, beat, setup-link), so that tests can watch simpler
-    ones. Must be called by the main thread: it takes the signals, and the children die with the thread.
+    `commands` replaces the programs by name (migrate, web, worker, trainer, beat, setup-link), so that tests can watch
+    simpler ones. Must be called by the main thread: it takes the signals, and the children die with the thread.
     """
     programs = {**default_commands(port), **(commands or {})}
     stop = StopSignals()
@@ -61,6 +61,7 @@ def default_commands(port: int) -> dict[str, list[str]]:
         "migrate": [*program, "migrate"],
         "web": [*program, "serve", "--port", str(port)],
         "worker": [*program, "worker"],
+        "trainer": [*program, "worker", "--queues", "train"],
         "beat": [*program, "beat"],
         "setup-link": [*program, "setup-link"],
     }
@@ -83,7 +84,7 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, name: str) -> Child:
-        """Start web, worker or beat, and keep it alive from now on."""
+        """Start web, worker, trainer or beat, and keep it alive from now on."""
         log = self.folder / "logs" / f"{name}.log"
         child = Child(name, self.programs[name], log, environment=self.environment, directory=ROOT)
         self.children.append(child)
@@ -102,7 +103,7 @@ class System:
 
 @contextmanager
 def running(folder: Path, port: int, programs: Mapping[str, Sequence[str]], stop: StopSignals) -> Iterator[System]:
-    """Servers and migrations, ready for web, worker and beat; all stopped in order however the block ends."""
+    """Servers and migrations, ready for web, workers and beat; all stopped in order however the block ends."""
     rotate_logs(folder / "logs")
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "ACCORD_DATA_DIR": str(folder)}
     environment.setdefault("PUBLIC_URL", f"http://127.0.0.1:{port}")
@@ -153,8 +154,8 @@ def watch(system: System, stop: StopSignals) -> None:
                     f"Its log {web.log} ends:\n{web.last_lines()}"
                 )
             time.sleep(TICK_SECONDS)
-        system.start("worker")
-        system.start("beat")
+        for name in ("worker", "trainer", "beat"):
+            system.start(name)
         announce(system)
     finally:
         stop.only_count()

@@ -51,7 +51,7 @@ class Watched:
 
 
 class Guard:
-    """The process that ends the groups of web, worker and beat if this one is killed; see guard.py."""
+    """The process that ends the groups of web, workers and beat if this one is killed; see guard.py."""
 
     def __init__(self) -> None:
         self.groups: set[int] = set()

@@ -142,3 +142,10 @@ def test_images_are_those_that_compose_builds_and_run_without_root(services: dic
         assert re.search(r"(?m)^USER (\w+)", targets[target])
         assert not re.search(r"(?m)^USER root", targets[target])
     assert "train" not in re.findall(r"--editable \"\.\[(.*?)\]\"", targets["web"])[0]
+
+
+def test_who_trains_has_an_image_with_torch_and_a_queue_of_its_own(services: dict[str, dict[str, Any]]) -> None:
+    for name in ("train-cpu", "train-gpu"):
+        assert "train" in services[name]["build"]["args"]["EXTRAS"].split(",")
+        assert services[name]["command"][-2:] == ["--queues", "train"]
+        assert services[name]["image"] != services["worker"]["image"]

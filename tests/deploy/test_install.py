@@ -59,6 +59,29 @@ def test_a_broken_stamp_counts_as_none(installed: list[str], left: str) -> None:
     assert installed == ["lint"]
 
 
+@pytest.mark.parametrize("name", install.SOURCES)
+def test_uv_picks_torch_by_the_machine_unless_a_source_was_named(name: str) -> None:
+    assert install.with_torch_that_fits({"PATH": "/bin", name: ""})["UV_TORCH_BACKEND"] == "auto"
+    assert install.with_torch_that_fits({name: "given"}) == {name: "given"}
+
+
+def test_pips_own_sources_count_as_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(listed: str) -> dict[str, str]:
+        done = subprocess.CompletedProcess([], 0, stdout=listed)
+        monkeypatch.setattr(install.subprocess, "run", lambda *_given, **_options: done)
+        return install.with_torch_that_fits(install.uv_environment())
+
+    assert "UV_TORCH_BACKEND" not in told("global.index-url='https://mirror.example.org/simple'\n")
+    assert "UV_TORCH_BACKEND" not in told("global.find-links='https://wheels.example.org/'\n")
+    assert told("global.timeout='60'\n") == {"UV_TORCH_BACKEND": "auto"}
+
+
+def test_make_up_installs_what_a_training_needs() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("install-up:\n")[2].partition("\n\n")[0]
+    extras = recipe.rpartition(" ")[2].split(",")
+    assert {"train", "minilm"} <= install.closure(set(extras))
+
+
 def test_an_old_python_can_read_the_installer_and_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

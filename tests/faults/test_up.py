@@ -137,10 +137,10 @@ def test_sigkill_of_make_leaves_nothing(data: Path) -> None:
         wait_for(lambda: "Accord has stopped" in up.output(), "an orderly end", up.output)
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat", "postgres", "valkey"])
+@pytest.mark.parametrize("name", ["web", "worker", "trainer", "beat", "postgres", "valkey"])
 def test_what_dies_alone_is_started_again(data: Path, name: str) -> None:
     with Up(data).until_ready() as up:
-        before = {each: up.pid_of(each) for each in ("web", "worker", "beat", "postgres", "valkey")}
+        before = {each: up.pid_of(each) for each in ("web", "worker", "trainer", "beat", "postgres", "valkey")}
         os.kill(before[name], signal.SIGKILL)
         wait_for(lambda: f"{name} had ended and was started again" in up.output(), "the restart", up.output)
         wait_for(lambda: (data / "logs").exists() and pid_changed(up, name, before[name]), "a new process", up.output)
@@ -261,7 +261,7 @@ def test_given_servers_are_used_and_none_is_started(data: Path) -> None:
         "REDIS_URL": servers.running().redis_url,
     }
     with Up(data, **given).until_ready() as up:
-        for name in ("migrate", "web", "worker", "beat"):
+        for name in ("migrate", "web", "worker", "trainer", "beat"):
             environment = up.noted(name)["environment"]
             assert {key: environment[key] for key in given} == given
         assert not (data / "postgres").exists()

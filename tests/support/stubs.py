@@ -39,7 +39,7 @@ def up(port: int, data: Path) -> int:
     from app import supervisor
 
     program = [sys.executable, "-m", "tests.support.stubs"]
-    names = ("migrate", "web", "worker", "beat")
+    names = ("migrate", "web", "worker", "trainer", "beat")
     commands = {name: [*program, name, "--port", str(port)] for name in names}
     commands["setup-link"] = [sys.executable, "-c", f"print('http://127.0.0.1:{port}/setup/once')"]
     return supervisor.up(port=port, data_dir=data, commands=commands)

@@ -68,7 +68,9 @@ class Up:
     def until_ready(self) -> Self:
         wait_for(lambda: "Ctrl-C stops it" in self.output() or self.process.poll() is not None, "ready", self.output)
         assert self.process.poll() is None, self.output()
-        wait_for(lambda: all((self.data / f"{name}.json").exists() for name in ("web", "worker", "beat")), "stubs")
+        wait_for(
+            lambda: all((self.data / f"{name}.json").exists() for name in ("web", "worker", "trainer", "beat")), "stubs"
+        )
         return self
 
     def ends(self, seconds: float = 30) -> int:

@@ -36,6 +36,9 @@ class Arena:
     def worker(self, concurrency: int = 2) -> subprocess.Popen[bytes]:
         return self._start("worker", "--queues", "default", "--concurrency", str(concurrency), *ALONE)
 
+    def trainer(self, concurrency: int = 1) -> subprocess.Popen[bytes]:
+        return self._start("worker", "--queues", "train", "--concurrency", str(concurrency), *ALONE)
+
     def beat(self) -> subprocess.Popen[bytes]:
         return self._start("beat", "--schedule", str(self.folder / f"beat-{len(self.processes)}"))
 
@@ -83,10 +86,15 @@ class Arena:
 
 
 @contextmanager
-def arena(folder: Path, monkeypatch: pytest.MonkeyPatch, worker_id: str) -> Iterator[Arena]:
+def arena(folder: Path, monkeypatch: pytest.MonkeyPatch, worker_id: str, **environment: str) -> Iterator[Arena]:
     """An Arena whose processes are gone at its end, whatever happened to them."""
     url = servers.create_database(f"accord_workers_{worker_id}_{os.getpid()}")
-    for name, value in {**QUICK, "DATABASE_URL": url, "REDIS_URL": broker_url(worker_id)}.items():
+    for name, value in {
+        **QUICK,
+        "DATABASE_URL": url,
+        "REDIS_URL": broker_url(worker_id),
+        **environment,
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ACCORD_DATA_DIR", str(folder / "data"))
     monkeypatch.setenv("ACCORD_LOG_LEVEL", "INFO")

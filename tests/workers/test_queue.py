@@ -221,3 +221,53 @@ def test_a_broker_that_is_away_costs_a_request_next_to_nothing(db, monkeypatch):
     assert time.perf_counter() - begun < 2
     assert again(db, job).state == JobState.QUEUED
     queue.broker.cache_clear()
+
+
+def test_only_attempts_without_a_checkpoint_count(db, job):
+    for number in range(1, 6):
+        assert queue.claim(job.id).attempt == number
+        if number in (2, 5):
+            queue.made_checkpoint(db, job.id, number)
+            db.commit()
+        let_lease_run_out(db)
+        queue.reap()
+        assert again(db, job).failures == {1: 1, 2: 0, 3: 1, 4: 2, 5: 0}[number]
+    for _ in range(3):
+        assert again(db, job).state == JobState.QUEUED
+        queue.claim(job.id)
+        let_lease_run_out(db)
+        queue.reap()
+    assert again(db, job).state == JobState.FAILED
+
+
+def test_a_zombie_cannot_note_a_checkpoint(db, job):
+    queue.claim(job.id)
+    queue.release(job.id, 1)
+    queue.claim(job.id)
+    with pytest.raises(queue.LostLease):
+        queue.made_checkpoint(db, job.id, 1)
+
+
+def test_a_fault_with_a_sentence_is_tried_again_with_it(db, job, handle):
+    def fail(_job, _report):
+        raise queue.TryAgain("The training process was ended by signal 9.")
+
+    handle(fail)
+    run_job(job.id)
+    waiting = again(db, job)
+    assert (waiting.state, waiting.message) == (JobState.QUEUED, "The training process was ended by signal 9.")
+
+
+def test_what_waits_for_something_is_not_begun(db, job):
+    assert queue.claim(job.id, lambda _session, _job: "waiting_for_device") is None
+    assert (again(db, job).state, again(db, job).attempt) == (JobState.QUEUED, 0)
+    assert again(db, job).phase == "waiting_for_device"
+    assert queue.claim(job.id, lambda _session, _job: None).attempt == 1
+
+
+def test_a_place_in_the_line_counts_what_runs_and_what_waits_before(db, job):
+    others = [queue.enqueue(db, KIND, {}) for _ in range(3)]
+    db.commit()
+    queue.claim(job.id)
+    assert queue.place_in_line(db, again(db, others[2])) == (1, 2)
+    assert queue.place_in_line(db, again(db, others[0])) == (1, 0)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
 from app.accounts.service import mail
 from app.annotation import simulation
 from app.database import JSON, unit_of_work
+from app.datasets import service as datasets
 from app.exchange import uploads
 from app.models import Job as JobRow
-from app.queue import Handler, Job, Reporter
+from app.queue import Job
+from workers.pulse import Reporter
+from workers.tasks import training
 
 
 def import_tasks(job: JobRow, reporter: Reporter) -> JSON:
@@ -22,9 +29,19 @@ def preview_import(job: JobRow, reporter: Reporter) -> JSON:
         return uploads.run_preview(session, job, reporter)
 
 
+Handler = Callable[[JobRow, Reporter], JSON | None]
+
 HANDLERS: dict[Job, Handler] = {
+    Job.FREEZE_DATASET: datasets.run,
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
+    Job.TRAIN: training.train,
+    Job.VERIFY_DATASET: datasets.run_verify,
+}
+
+# What an attempt takes before it begins; a phase as the answer means that the job waits for it.
+NEEDS: dict[Job, Callable[[Session, JobRow], str | None]] = {
+    Job.TRAIN: training.take_device,
 }

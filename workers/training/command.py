@@ -20,9 +20,13 @@ def run(config: type[Config], train: Train[Config], arguments: list[str] | None,
     """0: the last line is the metrics. Otherwise the last line says why: see the exit codes in errors.py."""
     said = f"{about} Progress is one JSON object a line, and the last line holds the metrics."
     chosen = options.parse(config, arguments, program=f"python -m workers.algorithms.{name}", about=said)
-    report = to_stream()
+    return conclude(lambda report: train(chosen, report, on_signals()), to_stream())
+
+
+def conclude(work: Callable[[Report], dict[str, Any]], report: Report) -> int:
+    """Do the work, report how it ended in the last line, and give the exit code that says the same."""
     try:
-        metrics = _train(train, chosen, report)
+        metrics = _in_words(work, report)
     except TrainingError as error:
         report({"event": "handed_back" if isinstance(error, HandedBack) else "failed", "message": str(error)})
         sys.stderr.write(f"{error}\n")
@@ -31,9 +35,9 @@ def run(config: type[Config], train: Train[Config], arguments: list[str] | None,
     return os.EX_OK
 
 
-def _train(train: Train[Config], chosen: Config, report: Report) -> dict[str, Any]:
+def _in_words(work: Callable[[Report], dict[str, Any]], report: Report) -> dict[str, Any]:
     try:
-        return train(chosen, report, on_signals())
+        return work(report)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

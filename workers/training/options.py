@@ -12,6 +12,8 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from workers.training.errors import BadInput
+
 Config = TypeVar("Config")
 
 
@@ -39,6 +41,36 @@ def parse(config: type[Config], arguments: list[str] | None, *, program: str, ab
     for field in dataclasses.fields(config):  # type: ignore[arg-type]
         _add(parser, field, hints[field.name], helps[field.name])
     return config(**vars(parser.parse_args(arguments)))
+
+
+def from_values(config: type[Config], values: dict[str, Any]) -> Config:
+    """The config of a JSON object's values; `BadInput` names the one that does not fit."""
+    hints = typing.get_type_hints(config)
+    fields = {field.name: field for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in fields:
+            raise BadInput(f"There is no option {name} in this training; its options are {', '.join(sorted(fields))}.")
+    for name, field in fields.items():
+        if field.default is dataclasses.MISSING and name not in values:
+            raise BadInput(f"The option {name} is missing.")
+    return config(**{name: _value(name, value, hints[name]) for name, value in values.items()})
+
+
+def _value(name: str, value: Any, hint: Any) -> Any:
+    if typing.get_origin(hint) is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise BadInput(f"The option {name} is one of {', '.join(typing.get_args(hint))}, not {value!r}.")
+        return value
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in kinds:
+        return None
+    kind = next(kind for kind in kinds if kind is not type(None))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {bool: isinstance(value, bool), int: is_number and value == int(value), float: is_number}
+    if not fits.get(kind, isinstance(value, str)):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
+        raise BadInput(f"The option {name} must be {wanted}, not {value!r}.")
+    return kind(value)
 
 
 def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: Any, said: str) -> None:

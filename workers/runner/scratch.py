@@ -1,0 +1,66 @@
+"""The folder on the worker's own disk in which an attempt computes; its path carries run and attempt."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app import storage
+from app.config import settings
+from app.database import JSON, unit_of_work
+from app.errors import Invalid
+from app.training import ledger_queries
+
+TRAIN, HELD_OUT, LINEAGE, OUT = "train.jsonl", "held_out.jsonl", "lineage.json", "out"
+_NAME = re.compile(r"run-(\d+)-attempt-(\d+)")
+
+
+@contextmanager
+def folder_of(run_id: int, attempt: int) -> Iterator[Path]:
+    """A fresh folder, gone at the end; what workers that were killed left behind goes too."""
+    root = (settings().scratch_dir or settings().data_dir / "scratch").resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f"run-{run_id}-attempt-{attempt}"
+    clear_leftovers(root)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_leftovers(root: Path) -> None:
+    """Folders of attempts that are not the running one of their run: nobody reads them again."""
+    found = {path: match for path in root.iterdir() if (match := _NAME.fullmatch(path.name))}
+    with unit_of_work() as session:
+        running = ledger_queries.running_attempts(session, [int(match[1]) for match in found.values()])
+    for path, match in found.items():
+        if (int(match[1]), int(match[2])) not in running:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def materialise(folder: Path, files: JSON, lineage: JSON, *, between: Callable[[], None]) -> None:
+    """Put the frozen files and the lineage there; Invalid where a file is not what was frozen."""
+    for name in (TRAIN, HELD_OUT):
+        facts = files.get(name)
+        if facts is None:
+            raise Invalid("The data set has no file %(name)s; freeze it again.", name=name)
+        digest = hashlib.sha256()
+        with storage.open_stored(facts["stored"]) as source, (folder / name).open("wb") as out:
+            while chunk := source.read(storage.CHUNK):
+                between()
+                digest.update(chunk)
+                out.write(chunk)
+        if digest.hexdigest() != facts["sha256"]:
+            raise Invalid(
+                "The frozen file %(name)s is not what was frozen (its sha256 differs). Nothing was trained; "
+                "freeze the data set again.",
+                name=name,
+            )
+    (folder / LINEAGE).write_text(json.dumps(lineage, default=str))
