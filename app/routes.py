@@ -17,6 +17,8 @@ from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages, people_api, people_pages
 from app.projects import pages as projects_pages
+from app.quality import api as quality_api
+from app.quality import pages as quality_pages
 from app.review import api as review_api
 from app.review import pages as review_pages
 
@@ -35,6 +37,7 @@ def page_routers() -> list[APIRouter]:
         exchange_pages.router,
         jobs.router,
         review_pages.router,
+        quality_pages.router,
     ]
 
 
@@ -51,4 +54,5 @@ def api_routers() -> list[APIRouter]:
         exchange_api.router,
         jobs_api.router,
         review_api.router,
+        quality_api.router,
     ]

@@ -46,6 +46,7 @@ def deeds() -> dict[str, Deed]:
         "sample.fill": Deed("data", _("%(actor)s asked for simulated annotators")),
         "import.started": Deed("data", _("%(actor)s started the import of %(filename)s")),
         "tasks.imported": Deed("data", _("%(actor)s imported %(tasks)s tasks and %(votes)s judgements")),
+        "votes.export": Deed("data", _("%(actor)s downloaded %(votes)s votes")),
         "job.cancelled": Deed("data", _("%(actor)s cancelled a job")),
         "task.set_priority": Deed("data", _("%(actor)s set the priority of a task to %(after)s")),
         "task.set_tags": Deed("data", _("%(actor)s changed the tags of a task")),

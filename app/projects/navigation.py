@@ -16,6 +16,7 @@ def studio_nav(access: ProjectAccess, active: str) -> list[NavItem]:
         ("tasks", _("Tasks"), f"{base}/tasks", "tasks", Role.REVIEWER),
         ("guidelines", _("Guidelines"), f"{base}/guidelines", "guidelines", Role.ANNOTATOR),
         ("people", _("People"), f"{base}/people", "people", Role.ADMIN),
+        ("quality", _("Quality"), f"{base}/agreement", "quality", Role.REVIEWER),
         ("import", _("Import"), f"{base}/import", "import", Role.ADMIN),
         ("jobs", _("Jobs"), f"{base}/jobs", "jobs", Role.ADMIN),
         ("audit", _("Audit trail"), f"{base}/audit", "audit", Role.ADMIN),

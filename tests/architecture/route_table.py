@@ -127,6 +127,10 @@ TABLE: dict[tuple[str, str], Who] = {
     ("PUT", "/api/v1/projects/{project_id}/tasks/{task_id}/gold"): Who("admin"),
     ("DELETE", "/api/v1/projects/{project_id}/tasks/{task_id}/gold"): Who("admin"),
     ("POST", "/api/v1/projects/{project_id}/tasks/bulk"): Who("admin"),
+    # quality
+    ("GET", "/projects/{project_id}/agreement"): Who("reviewer"),
+    ("GET", "/projects/{project_id}/agreement/votes.csv"): Who("reviewer"),
+    ("GET", "/api/v1/projects/{project_id}/agreement"): Who("reviewer"),
     # coming in
     ("GET", "/setup/{token}"): PUBLIC,
     ("POST", "/setup/{token}"): PUBLIC,

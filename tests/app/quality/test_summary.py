@@ -25,6 +25,7 @@ VOTES = [(f"i{n // 3}", f"w{n % 3}", CHANCE.choice("AAB")) for n in range(150)]
         ({"-2", "1", "2"}, ("-2", "-1", "1", "2"), [3, 2, 1, 0], True),
         ({"1", "2", "3"}, ("1", "2", "3"), None, True),
         ({"cat", "dog"}, ("cat", "dog"), None, False),
+        (set(), (), None, False),
     ],
 )
 def test_what_labels_mean(labels, names, mirror, is_ordered):
