@@ -3,6 +3,8 @@
 from accord_client.client import Client
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
+    Agreement,
+    AnnotatorPair,
     Desk,
     Job,
     Judgement,
@@ -16,12 +18,15 @@ from accord_client.models import (
     Task,
     TaskDetail,
     TaskPage,
+    VersionAgreement,
     Vote,
     Votes,
 )
 
 __all__ = [
     "AccordError",
+    "Agreement",
+    "AnnotatorPair",
     "Client",
     "ConnectionLost",
     "Desk",
@@ -38,6 +43,7 @@ __all__ = [
     "Task",
     "TaskDetail",
     "TaskPage",
+    "VersionAgreement",
     "Vote",
     "Votes",
 ]

@@ -19,7 +19,19 @@ from uuid import UUID, uuid4
 import httpx
 
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
-from accord_client.models import Desk, Job, Judgement, Lease, Me, Project, Serving, Task, TaskDetail, TaskPage
+from accord_client.models import (
+    Agreement,
+    Desk,
+    Job,
+    Judgement,
+    Lease,
+    Me,
+    Project,
+    Serving,
+    Task,
+    TaskDetail,
+    TaskPage,
+)
 
 ATTEMPTS = 5
 BUSY = frozenset({429, 502, 503, 504})
@@ -102,6 +114,14 @@ class Client:
         """Ask for more judgements."""
         address = f"projects/{project_id}/tasks/{task_id}/requeue"
         return TaskDetail.of(self._call("POST", address, json={"judgements": judgements}, may_repeat=False))
+
+    def agreement(self, project_id: int, *, version: int | str | None = None, kind: str | None = None) -> Agreement:
+        """Of all counted votes, or of those under a guideline version ("none": without any) or of a kind of annotator.
+
+        Kinds are person, imported, simulated and model.
+        """
+        query = {"version": version, "kind": kind}
+        return Agreement.of(self._call("GET", f"projects/{project_id}/agreement", params=query))
 
     def next(self, project_id: int) -> Desk:
         """The task on one's desk: the one that is there already, or the next of the queue."""

@@ -210,6 +210,57 @@ class Lease(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatorPair(Answer):
+    """Cohen's kappa of two annotators, by pseudonym; `reason` says why the value or the interval is missing."""
+
+    first: str
+    second: str
+    n_items: int
+    kappa: float | None
+    low: float | None
+    high: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionAgreement(Answer):
+    """Agreement of the votes under one guideline version; `version` is None for votes without any.
+
+    `intervals` has low, high, n and reason of each coefficient by its name.
+    """
+
+    version: int | None
+    n_items: int
+    n_votes: int
+    raw: float | None
+    alpha_sym: float | None
+    alpha_nominal: float | None
+    alpha_ordinal: float | None
+    ac1: float | None
+    fleiss: float | None
+    intervals: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement(Answer):
+    """How far annotators agree; the coefficients and `intervals` as in VersionAgreement."""
+
+    n_items: int
+    n_votes: int
+    n_overlapping: int
+    labels: dict[str, int]
+    raw: float | None
+    alpha_sym: float | None
+    alpha_nominal: float | None
+    alpha_ordinal: float | None
+    ac1: float | None
+    fleiss: float | None
+    intervals: dict[str, Any]
+    cohen: list[AnnotatorPair]
+    versions: list[VersionAgreement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Answer):
     """Background work; `state` is queued, running, succeeded, failed or cancelled."""
 
