@@ -21,7 +21,7 @@ from app.datasets.schemas import FreezePolicy
 from app.datasets.votes import NamedVotes
 from app.domain import datasets as ds
 from app.domain.aggregation import pseudo_votes
-from app.domain.agreement import Estimate
+from app.domain.agreement_intervals import Estimate
 from app.errors import Conflict
 
 TRAIN, HELD_OUT = "train", "held_out"
