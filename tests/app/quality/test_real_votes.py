@@ -44,7 +44,6 @@ def test_a_project_of_62_742_votes_is_measured_as_the_command_measures_it(db, re
     project_id = db.scalars(sa.select(Project.id)).one()
     votes = service.read_votes(db, project_id)
     report = service.report(votes, AgreementQuery())
-    took = time.perf_counter() - started
     said = as_json(report.summary)
     assert (said["n_votes"], said["n_items"], said["n_clusters"]) == (62_742, 12_577, 24)
     assert said["raw"] == pytest.approx(0.5097, abs=5e-5)
