@@ -232,7 +232,7 @@ def test_agreement_is_typed_with_its_pairs_and_versions(connect, make, project, 
     assert (seen.n_votes, seen.raw, seen.cohen, seen.versions) == (0, None, [], [])
     for _ in range(2):
         client = connect(make.member(project))
-        client.submit(client.next(project.id).serving, "left", strength=1)
+        client.submit(client.next(project.id).task, "left", strength=1)
     reviewer = connect(make.member(project, Role.REVIEWER))
     seen = reviewer.agreement(project.id)
     assert (seen.n_items, seen.n_votes) == (1, 2)
