@@ -15,7 +15,7 @@ from app.domain import agreement as ag
 from app.domain import agreement_intervals as ai
 from app.quality.summary import summarise
 
-RUNS = 4000
+RUNS = 2000
 VOTES = 3
 ACCURACIES = (0.95, 0.65)
 SIZES = ((30, 30), (100, 100), (400, 400), (480, 24))

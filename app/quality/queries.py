@@ -29,25 +29,23 @@ VoteRow = tuple[int, int, int, int, int, str]
 
 
 def votes(session: Session, project_id: int) -> Iterator[Sequence[VoteRow]]:
-    """Chunks of (task id, prompt cluster, annotator id, label, guideline number or 0, kind of annotator), by vote id.
+    """Chunks of (task id, prompt id, annotator id, label, guideline number or 0, kind of annotator), by vote id.
 
     Only heads of revisions, only counted votes on regular tasks. The label speaks of the response with the lower id:
-    0 A is better, 1 tie, 2 B is better, 3 both bad. Prompts with the same content are one cluster, named by the lowest
-    prompt id in it.
+    0 A is better, 1 tie, 2 B is better, 3 both bad.
     """
     later = aliased(Annotation)
     label = sa.case(
         (Preference.is_both_bad, 3), (Preference.signed_strength > 0, 0), (Preference.signed_strength < 0, 2), else_=1
     )
-    counted = (
+    statement = (
         sa.select(
-            Annotation.id,
             Annotation.task_id,
             Task.prompt_id,
             Annotation.annotator_id,
-            label.label("label"),
-            sa.func.coalesce(GuidelineVersion.number, 0).label("version"),
-            Annotator.kind,
+            label,
+            sa.func.coalesce(GuidelineVersion.number, 0),
+            sa.cast(Annotator.kind, sa.Text),
         )
         .join(Task, Task.id == Annotation.task_id)
         .join(Preference, sa.and_(Preference.annotation_id == Annotation.id, Preference.criterion == CRITERION))
@@ -60,30 +58,26 @@ def votes(session: Session, project_id: int) -> Iterator[Sequence[VoteRow]]:
             Task.kind == TaskKind.REGULAR,
             ~sa.exists().where(later.supersedes_id == Annotation.id),
         )
-        .cte("counted")
-        .prefix_with("MATERIALIZED", dialect="postgresql")
-    )
-    same_content = sa.func.md5(sa.cast(Prompt.content, sa.Text))
-    cluster = (
-        sa.select(Prompt.id, sa.func.min(Prompt.id).over(partition_by=same_content).label("cluster"))
-        .where(Prompt.id.in_(sa.select(counted.c.prompt_id)))
-        .cte("clusters")
-    )
-    statement = (
-        sa.select(
-            counted.c.task_id,
-            cluster.c.cluster,
-            counted.c.annotator_id,
-            counted.c.label,
-            counted.c.version,
-            sa.cast(counted.c.kind, sa.Text),
-        )
-        .join(cluster, cluster.c.id == counted.c.prompt_id)
-        .order_by(counted.c.id)
+        .order_by(Annotation.id)
         .execution_options(yield_per=_CHUNK)
     )
     for chunk in session.execute(statement).partitions():
         yield [tuple(row) for row in chunk]
+
+
+def prompt_clusters(session: Session, prompt_ids: Sequence[int]) -> dict[int, int]:
+    """The cluster of each prompt: those with the same content are one, named by the lowest id in it.
+
+    A statement of its own, since joined to the votes it is planned as a loop in a loop while the tables of a fresh
+    import have no statistics.
+    """
+    same_content = sa.func.md5(sa.cast(Prompt.content, sa.Text))
+    rows = session.execute(
+        sa.select(Prompt.id, sa.func.min(Prompt.id).over(partition_by=same_content).label("cluster")).where(
+            Prompt.id == sa.any_(sa.cast(list(prompt_ids), sa.ARRAY(sa.BigInteger)))
+        )
+    )
+    return {row.id: row.cluster for row in rows}
 
 
 def pseudonyms(session: Session, annotator_ids: Sequence[int]) -> dict[int, str]:

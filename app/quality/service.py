@@ -80,13 +80,16 @@ class AgreementReport:
 
 
 def read_votes(session: Session, project_id: int) -> ProjectVotes:
-    """All votes that agreement may count, in two statements."""
+    """All votes that agreement may count, in three statements."""
     numbers: list[Ints] = [np.zeros((0, 5), dtype=np.int64)]
     kinds: list[str] = []
     for chunk in queries.votes(session, project_id):
         numbers.append(np.array([row[:5] for row in chunk], dtype=np.int64))
         kinds += [row[5] for row in chunk]
-    tasks, clusters, annotators, labels, versions = np.concatenate(numbers).T
+    tasks, prompts, annotators, labels, versions = np.concatenate(numbers).T
+    prompt_ids, codes = np.unique(prompts, return_inverse=True)
+    cluster_of = queries.prompt_clusters(session, prompt_ids.tolist()) if len(tasks) else {}
+    clusters = np.array([cluster_of[prompt_id] for prompt_id in prompt_ids.tolist()], dtype=np.int64)[codes]
     pseudonyms = queries.pseudonyms(session, np.unique(annotators).tolist()) if len(tasks) else {}
     return ProjectVotes(tasks, clusters, annotators, labels, versions, np.array(kinds, dtype=np.str_), pseudonyms)
 

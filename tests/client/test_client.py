@@ -226,17 +226,16 @@ def test_a_file_with_problems_is_refused_with_its_rows(admin, project):
     assert caught.value.detail
 
 
-def test_agreement_is_typed_with_its_pairs_and_versions(connect, make, project, db):
-    task = make.task(project)
+def test_agreement_is_typed_with_its_pairs_and_versions(connect, make, project):
+    make.task(project)
     seen = connect(make.member(project, Role.REVIEWER)).agreement(project.id)
     assert (seen.n_votes, seen.raw, seen.cohen, seen.versions) == (0, None, [], [])
     for _ in range(2):
         client = connect(make.member(project))
-        client.submit(client.next(project.id).serving, "left", strength=1)
+        client.submit(client.next(project.id).assignment, 1)
     reviewer = connect(make.member(project, Role.REVIEWER))
     seen = reviewer.agreement(project.id)
     assert (seen.n_items, seen.n_votes) == (1, 2)
     assert seen.intervals["raw"]["reason"] == "too_few_items"
     assert [(each.version, each.n_votes) for each in seen.versions] == [(1, 2)]
     assert reviewer.agreement(project.id, version="none", kind="person").n_votes == 0
-    assert task.id
