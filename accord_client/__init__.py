@@ -3,6 +3,8 @@
 from accord_client.client import Client
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
+    Dataset,
+    DatasetDetail,
     Desk,
     Job,
     Judgement,
@@ -24,6 +26,8 @@ __all__ = [
     "AccordError",
     "Client",
     "ConnectionLost",
+    "Dataset",
+    "DatasetDetail",
     "Desk",
     "Job",
     "JobFailed",

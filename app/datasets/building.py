@@ -83,7 +83,8 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
     report(phase="reading", progress=0.25)
     texts = _learn_texts(session, version_id, votes, policy, report)
     agreement = votes.agreement(texts.cluster)
-    used, source = _used_agreement(policy, agreement["raw"])
+    agreement["sides"] = votes.side_agreement()
+    used, source = _used_agreement(policy, agreement["sides"])
     report(phase="labelling", progress=0.5)
     labels = _label(votes, policy, used)
     reasons = _left_out(labels, texts, policy)
@@ -139,12 +140,12 @@ def _cluster(policy: FreezePolicy, content: dict[str, Any], meta: dict[str, Any]
     return ds.text_cluster(part for message in messages for part in (str(message["role"]), str(message["content"])))
 
 
-def _used_agreement(policy: FreezePolicy, raw: float | None) -> tuple[float, str]:
+def _used_agreement(policy: FreezePolicy, measured: float | None) -> tuple[float, str]:
     """P for the labels and where it comes from."""
     if policy.agreement is not None:
         return policy.agreement, "given"
-    if raw is not None:
-        return ds.rounded(raw), "measured"
+    if measured is not None:
+        return ds.rounded(measured), "measured"
     return ASSUMED_AGREEMENT, "assumed"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.datasets import queries
+from app.domain import agreement as ag
 from app.domain.datasets import Flags, Ints
 from app.errors import Conflict
 from app.models import OverlapReason
@@ -62,7 +63,7 @@ class NamedVotes:
         """Base agreement as app.quality computes it; `clusters` (pairs,) are drawn by the bootstrap."""
         keep = np.flatnonzero(self.is_for_agreement)
         if not len(keep):
-            return {"raw": None, "alpha_sym": None, "n_items": 0, "n_votes": 0}
+            return {"raw": None, "alpha_sym": None, "n_items": 0, "n_votes": 0}  # adaptive votes alone
         items = self.pairs[keep].tolist()
         named = [f"{low}-{high} {name}" for low, high, name in zip(self.low, self.high, self.criterion, strict=True)]
         votes = list(
@@ -75,6 +76,16 @@ class NamedVotes:
         )
         summary = as_json(summarise(votes, clusters=[clusters[item] for item in items]))
         return {name: summary[name] for name in ("raw", "alpha_sym", "n_items", "n_votes")}
+
+    def side_agreement(self) -> float | None:
+        """How often two annotators who both take a side take the same one; None where no two of them meet.
+
+        This is the P of the labels: their prior is that of votes for one side or the other, and raw
+        agreement, for which a tie is a label of its own, would read too low beside ties. Without ties the two are one.
+        """
+        keep = np.flatnonzero(self.is_for_agreement & (self.signed != 0))
+        sides = (self.signed[keep] > 0).astype(np.int64)
+        return ag.raw_agreement(ag.label_counts(self.pairs[keep], sides, n_items=self.n_pairs, n_labels=2))
 
 
 def _label(signed: int, is_both_bad: bool) -> str:
@@ -104,15 +115,17 @@ def read(session: Session, version_id: int) -> NamedVotes:
         ranked += [(n_votes + i, str(group)) for i, group in enumerate(groups) if group is not None]
         n_votes += len(chunk)
     if not n_votes:
-        raise Conflict(NO_VOTES, code="no_votes")
+        raise no_votes()
     table, marks = np.concatenate(numbers, axis=1), np.concatenate(flags, axis=1)
     return _named(table, marks, criteria, ranked, kinds=dict(kinds), reasons=dict(reasons))
 
 
-NO_VOTES = (
-    "No vote fits this policy, so there is nothing to freeze. Collect or import judgements first, "
-    "or let the policy use more of them."
-)
+def no_votes() -> Conflict:
+    return Conflict(
+        "No vote fits this policy, so there is nothing to freeze. Collect or import judgements first, "
+        "or let the policy use more of them.",
+        code="no_votes",
+    )
 
 
 def _named(

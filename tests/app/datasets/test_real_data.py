@@ -43,7 +43,7 @@ def test_ukp_convarg1_is_frozen_and_rebuilt_to_the_same_hash(db, real_data):
     assert counts["clusters"] == 24
     assert counts["splits"]["held_out"]["rows"] == pytest.approx(0.2 * counts["rows"], rel=0.1)
     assert service.rebuild_hash(db, version) == version.content_hash
-    gold = dict(db.execute(GOLD_TEXTS).tuples().all())
+    gold = {task_id: text for task_id, text in db.execute(GOLD_TEXTS)}
     sided, right = 0, 0
     for name in ("train.jsonl", "held_out.jsonl"):
         with storage.open_stored(version.files[name]["stored"]) as stream:
