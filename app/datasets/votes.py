@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,8 +93,8 @@ def _label(signed: int, is_both_bad: bool) -> str:
     return "both_bad" if is_both_bad else "A" if signed > 0 else "B" if signed < 0 else "tie"
 
 
-def read(session: Session, version_id: int) -> NamedVotes:
-    """All named votes; Conflict where there are none."""
+def read(session: Session, version_id: int, *, seen: Callable[[int], None]) -> NamedVotes:
+    """All named votes; Conflict where there are none. `seen` is told how many were read so far."""
     numbers: list[Ints] = []
     flags: list[Flags] = []
     criteria: list[str] = []
@@ -114,6 +115,7 @@ def read(session: Session, version_id: int) -> NamedVotes:
         reasons.update(of_reason)
         ranked += [(n_votes + i, str(group)) for i, group in enumerate(groups) if group is not None]
         n_votes += len(chunk)
+        seen(n_votes)
     if not n_votes:
         raise no_votes()
     table, marks = np.concatenate(numbers, axis=1), np.concatenate(flags, axis=1)
