@@ -5,6 +5,8 @@ from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
     Agreement,
     AnnotatorPair,
+    Dataset,
+    DatasetDetail,
     Desk,
     Job,
     Judgement,
@@ -29,6 +31,8 @@ __all__ = [
     "AnnotatorPair",
     "Client",
     "ConnectionLost",
+    "Dataset",
+    "DatasetDetail",
     "Desk",
     "Job",
     "JobFailed",

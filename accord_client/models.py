@@ -276,3 +276,31 @@ class Job(Answer):
     @property
     def has_ended(self) -> bool:
         return self.state in ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Answer):
+    """A data set version. `state` is frozen, or that of the job which is to freeze it."""
+
+    number: int
+    state: str
+    job_id: int | None
+    rows: int | None
+    votes: int | None
+    agreement: dict[str, Any] | None
+    content_hash: str | None
+    policy_hash: str
+    created_at: datetime
+    created_by: str | None
+    frozen_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDetail(Dataset):
+    """`files` maps a name to its sha256, bytes and rows."""
+
+    policy: dict[str, Any]
+    manifest: dict[str, Any] | None
+    files: dict[str, Any]
+    last_check: dict[str, Any] | None
