@@ -7,6 +7,7 @@ is sent once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
@@ -19,7 +20,21 @@ from uuid import UUID, uuid4
 import httpx
 
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
-from accord_client.models import Desk, Job, Judgement, Lease, Me, Project, Serving, Task, TaskDetail, TaskPage
+from accord_client.models import (
+    Curves,
+    Desk,
+    Job,
+    Judgement,
+    Lease,
+    Me,
+    Project,
+    Serving,
+    Task,
+    TaskDetail,
+    TaskPage,
+    TrainingRun,
+    TrainingRunDetail,
+)
 
 ATTEMPTS = 5
 BUSY = frozenset({429, 502, 503, 504})
@@ -169,6 +184,69 @@ class Client:
         preview = self.wait(self.upload(project_id, file), timeout=timeout)
         return self.wait(self.start_import(project_id, preview, **options), timeout=timeout)
 
+    def start_training(
+        self,
+        project_id: int,
+        dataset: int,
+        *,
+        name: str = "",
+        algorithm: Literal["reward_model"] = "reward_model",
+        **options: Any,
+    ) -> TrainingRunDetail:
+        """Train on that frozen data set version; `options` by the names of the algorithm (model="minilm", epochs=1)."""
+        body = {"dataset": dataset, "name": name, "algorithm": algorithm, "options": options}
+        return TrainingRunDetail.of(self._call("POST", f"projects/{project_id}/training", json=body, may_repeat=False))
+
+    def training_runs(self, project_id: int) -> Iterator[TrainingRun]:
+        """All runs of the project, newest first, page by page."""
+        for page in self._pages(f"projects/{project_id}/training", {}):
+            yield from (TrainingRun.of(item) for item in page["items"])
+
+    def training_run(self, project_id: int, number: int) -> TrainingRunDetail:
+        return TrainingRunDetail.of(self._call("GET", f"projects/{project_id}/training/{number}"))
+
+    def training_metrics(self, project_id: int, number: int, *, after: int = 0) -> Curves:
+        """What was measured after that step; ask again with its `last_step`."""
+        address = f"projects/{project_id}/training/{number}/metrics"
+        return Curves.of(self._call("GET", address, params={"after": after}))
+
+    def cancel_training(self, project_id: int, number: int) -> TrainingRunDetail:
+        address = f"projects/{project_id}/training/{number}/cancel"
+        return TrainingRunDetail.of(self._call("POST", address, may_repeat=False))
+
+    def download_model(self, project_id: int, number: int, folder: str | os.PathLike[str]) -> Path:
+        """All files of a trained model into a folder that plain transformers loads, each checked by its sha256."""
+        run = self.training_run(project_id, number)
+        if not run.files:
+            raise AccordError("no_model", f"Run {number} has no model: it {_ended(run.state)}.")
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for name, facts in run.files.items():
+            if Path(name).name != name:
+                raise AccordError("bad_name", f"The server names a file {name!r}, which would leave the folder.")
+            self._download(f"projects/{project_id}/training/{number}/files/{name}", target / name, facts["sha256"])
+        return target
+
+    def _download(self, address: str, path: Path, sha256: str) -> None:
+        """Under another name until it is whole."""
+        partial = path.with_name(path.name + ".partial")
+        digest = hashlib.sha256()
+        try:
+            with self._http.stream("GET", address) as response, partial.open("wb") as out:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
+                for chunk in response.iter_bytes():
+                    digest.update(chunk)
+                    out.write(chunk)
+            if digest.hexdigest() != sha256:
+                raise AccordError("damaged", f"{path.name} did not arrive as it is stored. Download it again.")
+            partial.replace(path)
+        except httpx.TransportError as error:
+            raise ConnectionLost(f"GET {address}: {type(error).__name__}: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
     def job(self, job_id: int) -> Job:
         return Job.of(self._call("GET", f"jobs/{job_id}"))
 
@@ -216,6 +294,10 @@ class Client:
                 continue
             raise _refusal(response)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _ended(state: str) -> str:
+    return f"was {state}" if state == "cancelled" else state if state == "failed" else f"is still {state}"
 
 
 def _id(serving: Serving | UUID | str) -> str:

@@ -11,6 +11,7 @@ from app.accounts.access import Viewer, has_role, role_in_project
 from app.datasets import labels as dataset_labels
 from app.errors import NotFound
 from app.models import Job, JobState, Role
+from app.training import results
 from app.web.i18n import gettext as _
 
 DATASET_KINDS = (queue.Job.FREEZE_DATASET, queue.Job.VERIFY_DATASET)
@@ -72,6 +73,8 @@ def title(job: Job) -> str:
 
 
 def _phase(job: Job) -> str | None:
+    if job.kind == queue.Job.TRAIN:
+        return results.phases().get(job.phase) or job.phase or None
     phases = {
         "waiting": _("Waiting for another import to end"),
         "reading": _("Reading the rows, in per cent"),

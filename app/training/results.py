@@ -37,7 +37,12 @@ def phase(detail: RunDetail) -> str:
     """What the run does now, in the reader's language."""
     if detail.state == "queued":
         return _("Waiting for a device") if detail.attempt == 0 else _("Waiting to go on")
-    phases = {
+    return phases().get(detail.phase) or detail.phase or _("Starting")
+
+
+def phases() -> dict[str, str]:
+    """Words for the phases that the trainer and its worker report."""
+    return {
         "waiting": _("Waiting for a device"),
         "reading": _("Reading the data set"),
         "loading": _("Loading the model"),
@@ -46,7 +51,6 @@ def phase(detail: RunDetail) -> str:
         "saving": _("Saving the model"),
         "storing": _("Storing the model"),
     }
-    return phases.get(detail.phase) or detail.phase or _("Starting")
 
 
 def is_stopping(detail: RunDetail) -> bool:
@@ -69,7 +73,7 @@ def accuracies(result: dict[str, Any]) -> list[Shown]:
         [
             ("eval_accuracy", _("This model"), ""),
             ("length_only_accuracy", _("Length alone"), _("The longer response is always called better.")),
-            ("accuracy_gain", _("Difference"), _("On the same pairs, resampled together.")),
+            ("accuracy_gain", _("Difference"), _("In percentage points, on the same pairs, resampled together.")),
         ],
     )
 
