@@ -3,7 +3,11 @@
 from accord_client.client import Client
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
+    Agreement,
+    AnnotatorPair,
     Curves,
+    Dataset,
+    DatasetDetail,
     Desk,
     Estimate,
     Job,
@@ -21,15 +25,20 @@ from accord_client.models import (
     TaskPage,
     TrainingRun,
     TrainingRunDetail,
+    VersionAgreement,
     Vote,
     Votes,
 )
 
 __all__ = [
     "AccordError",
+    "Agreement",
+    "AnnotatorPair",
     "Client",
     "ConnectionLost",
     "Curves",
+    "Dataset",
+    "DatasetDetail",
     "Desk",
     "Estimate",
     "Job",
@@ -48,6 +57,7 @@ __all__ = [
     "TaskPage",
     "TrainingRun",
     "TrainingRunDetail",
+    "VersionAgreement",
     "Vote",
     "Votes",
 ]

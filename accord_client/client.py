@@ -21,7 +21,10 @@ import httpx
 
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
+    Agreement,
     Curves,
+    Dataset,
+    DatasetDetail,
     Desk,
     Job,
     Judgement,
@@ -117,6 +120,14 @@ class Client:
         """Ask for more judgements."""
         address = f"projects/{project_id}/tasks/{task_id}/requeue"
         return TaskDetail.of(self._call("POST", address, json={"judgements": judgements}, may_repeat=False))
+
+    def agreement(self, project_id: int, *, version: int | str | None = None, kind: str | None = None) -> Agreement:
+        """Of all counted votes, or of those under a guideline version ("none": without any) or of a kind of annotator.
+
+        Kinds are person, imported, simulated and model.
+        """
+        query = {"version": version, "kind": kind}
+        return Agreement.of(self._call("GET", f"projects/{project_id}/agreement", params=query))
 
     def next(self, project_id: int) -> Desk:
         """The task on one's desk: the one that is there already, or the next of the queue."""
@@ -227,6 +238,58 @@ class Client:
             self._download(f"projects/{project_id}/training/{number}/files/{name}", target / name, facts["sha256"])
         return target
 
+    def datasets(self, project_id: int) -> Iterator[Dataset]:
+        """The project's data set versions, newest first, all pages."""
+        for page in self._pages(f"projects/{project_id}/datasets", {}):
+            yield from (Dataset.of(item) for item in page["items"])
+
+    def dataset(self, project_id: int, number: int) -> DatasetDetail:
+        return DatasetDetail.of(self._call("GET", f"projects/{project_id}/datasets/{number}"))
+
+    def freeze(self, project_id: int, **policy: Any) -> DatasetDetail:
+        """Ask for a data set version by this policy (its fields by name, the rest by default); sent once."""
+        return DatasetDetail.of(self._call("POST", f"projects/{project_id}/datasets", json=policy, may_repeat=False))
+
+    def freeze_and_wait(self, project_id: int, *, timeout: float = 600.0, **policy: Any) -> DatasetDetail:
+        """The version once it is frozen; JobFailed with the reason where it could not be."""
+        asked = self.freeze(project_id, **policy)
+        assert asked.job_id is not None
+        self.wait(asked.job_id, timeout=timeout)
+        return self.dataset(project_id, asked.number)
+
+    def verify_dataset(self, project_id: int, number: int) -> Job:
+        """Build the version again from its votes; the job's result says whether the hash is the same (`is_same`)."""
+        return Job.of(self._call("POST", f"projects/{project_id}/datasets/{number}/verify"))
+
+    def download_dataset(self, project_id: int, number: int, name: str, target: str | os.PathLike[str]) -> Path:
+        """Write a file of the version (train.jsonl, held_out.jsonl, all.parquet ...) to `target`, checked by its hash.
+
+        What was begun is removed again where the connection breaks or the hash is another.
+        """
+        expected = self.dataset(project_id, number).files.get(name)
+        if expected is None:
+            raise AccordError("not_found", f"Data set {number} has no file {name}.", status=404)
+        path = Path(target)
+        self._download(f"projects/{project_id}/datasets/{number}/files/{name}", path, expected["sha256"])
+        return path
+
+    def job(self, job_id: int) -> Job:
+        return Job.of(self._call("GET", f"jobs/{job_id}"))
+
+    def wait(self, job: Job | int, *, timeout: float = 600.0, every: float = 0.5) -> Job:
+        """The job once it has succeeded; JobFailed if it failed or was cancelled; AccordError after `timeout` s."""
+        found = job if isinstance(job, Job) else self.job(job)
+        deadline = time.monotonic() + timeout
+        while not found.has_ended:
+            if time.monotonic() > deadline:
+                raise AccordError("timeout", f"Job {found.id} is still {found.state} after {timeout:g} seconds.")
+            self._sleep(every)
+            found = self.job(found.id)
+        if found.state != "succeeded":
+            detail = found.error or f"Job {found.id} was {found.state}."
+            raise JobFailed(f"job_{found.state}", detail, problem=found.result)
+        return found
+
     def _download(self, address: str, path: Path, sha256: str) -> None:
         """Under another name until it is whole."""
         partial = path.with_name(path.name + ".partial")
@@ -246,23 +309,6 @@ class Client:
             raise ConnectionLost(f"GET {address}: {type(error).__name__}: {error}") from error
         finally:
             partial.unlink(missing_ok=True)
-
-    def job(self, job_id: int) -> Job:
-        return Job.of(self._call("GET", f"jobs/{job_id}"))
-
-    def wait(self, job: Job | int, *, timeout: float = 600.0, every: float = 0.5) -> Job:
-        """The job once it has succeeded; JobFailed if it failed or was cancelled; AccordError after `timeout` s."""
-        found = job if isinstance(job, Job) else self.job(job)
-        deadline = time.monotonic() + timeout
-        while not found.has_ended:
-            if time.monotonic() > deadline:
-                raise AccordError("timeout", f"Job {found.id} is still {found.state} after {timeout:g} seconds.")
-            self._sleep(every)
-            found = self.job(found.id)
-        if found.state != "succeeded":
-            detail = found.error or f"Job {found.id} was {found.state}."
-            raise JobFailed(f"job_{found.state}", detail, problem=found.result)
-        return found
 
     def _pages(self, address: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         cursor: str | None = None

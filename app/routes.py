@@ -19,6 +19,8 @@ from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages, people_api, people_pages
 from app.projects import pages as projects_pages
+from app.quality import api as quality_api
+from app.quality import pages as quality_pages
 from app.review import api as review_api
 from app.review import pages as review_pages
 from app.training import api as training_api
@@ -41,6 +43,7 @@ def page_routers() -> list[APIRouter]:
         review_pages.router,
         training_pages.router,
         datasets_pages.router,
+        quality_pages.router,
     ]
 
 
@@ -59,4 +62,5 @@ def api_routers() -> list[APIRouter]:
         review_api.router,
         training_api.router,
         datasets_api.router,
+        quality_api.router,
     ]

@@ -51,6 +51,7 @@ def deeds() -> dict[str, Deed]:
         "dataset.freeze": Deed("data", _("%(actor)s asked for data set %(number)s")),
         "dataset.frozen": Deed("data", _("%(actor)s froze data set %(number)s (%(rows)s rows of %(votes)s votes)")),
         "dataset.verify": Deed("data", _("%(actor)s asked for data set %(number)s to be built again and compared")),
+        "votes.export": Deed("data", _("%(actor)s downloaded %(votes)s votes")),
         "job.cancelled": Deed("data", _("%(actor)s cancelled a job")),
         "task.set_priority": Deed("data", _("%(actor)s set the priority of a task to %(after)s")),
         "task.set_tags": Deed("data", _("%(actor)s changed the tags of a task")),

@@ -21,7 +21,7 @@ from app.datasets.schemas import FreezePolicy
 from app.datasets.votes import NamedVotes
 from app.domain import datasets as ds
 from app.domain.aggregation import pseudo_votes
-from app.domain.agreement import Estimate
+from app.domain.agreement_intervals import Estimate
 from app.errors import Conflict
 
 TRAIN, HELD_OUT = "train", "held_out"
@@ -53,8 +53,6 @@ class Built:
 class _Texts:
     """What the first walk learns of each pair (pairs,), by the pair's code."""
 
-    order: list[int]
-    """Codes in the order of the rows."""
     cluster: list[str]
     longer: ds.Ints
     """Characters of the response with the lower id, less those of the other."""
@@ -78,12 +76,16 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
 
     Raises Conflict with a sentence where these votes make no data set.
     """
-    report(phase="reading", progress=0.05)
-    votes = votes_module.read(session, version_id)
-    report(phase="reading", progress=0.25)
+    named = queries.count_named_votes(session, version_id)
+    votes = votes_module.read(
+        session,
+        version_id,
+        seen=lambda done: report(phase="reading", progress=0.05 + 0.2 * min(done / max(named, 1), 1)),
+    )
     texts = _learn_texts(session, version_id, votes, policy, report)
     agreement = votes.agreement(texts.cluster)
-    used, source = _used_agreement(policy, agreement["raw"])
+    agreement["sides"] = votes.side_agreement()
+    used, source = _used_agreement(policy, agreement["sides"])
     report(phase="labelling", progress=0.5)
     labels = _label(votes, policy, used)
     reasons = _left_out(labels, texts, policy)
@@ -94,7 +96,7 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
     plan = _Plan(labels, kept, votes.newest_guidelines(), held_out, texts.cluster, _rankings(votes, labels))
     content_hash, seen = _write_rows(session, version_id, votes, policy, plan, write, report)
     manifest = {
-        "counts": {**_counts(votes, texts, plan), "named_votes": queries.count_named_votes(session, version_id)},
+        "counts": {**_counts(votes, texts, plan), "named_votes": named},
         **seen,
         "guideline_versions": _guideline_counts(votes),
         "annotator_kinds": votes.kinds,
@@ -110,19 +112,20 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
 
 def _learn_texts(session: Session, version_id: int, votes: NamedVotes, policy: FreezePolicy, report: Report) -> _Texts:
     codes = votes.codes()
-    found = _Texts([], [""] * votes.n_pairs, np.zeros(votes.n_pairs, dtype=np.int64), {})
+    found = _Texts([""] * votes.n_pairs, np.zeros(votes.n_pairs, dtype=np.int64), {})
+    done = 0
     for chunk in queries.pair_texts(session, version_id):
         for row in chunk:
             low, high = row[6], row[7]
             cluster = _cluster(policy, row[4], row[5], row[12])
             problem = "empty_response" if not low.strip() or not high.strip() else "same_text" if low == high else None
             for code in codes[row[0], row[1]]:
-                found.order.append(code)
+                done += 1
                 found.cluster[code] = cluster
                 found.longer[code] = len(low) - len(high)
                 if problem is not None:
                     found.left_out[code] = problem
-        report(phase="reading", progress=0.25 + 0.2 * len(found.order) / votes.n_pairs)
+        report(phase="reading", progress=0.25 + 0.2 * done / votes.n_pairs)
     return found
 
 
@@ -139,12 +142,12 @@ def _cluster(policy: FreezePolicy, content: dict[str, Any], meta: dict[str, Any]
     return ds.text_cluster(part for message in messages for part in (str(message["role"]), str(message["content"])))
 
 
-def _used_agreement(policy: FreezePolicy, raw: float | None) -> tuple[float, str]:
+def _used_agreement(policy: FreezePolicy, measured: float | None) -> tuple[float, str]:
     """P for the labels and where it comes from."""
     if policy.agreement is not None:
         return policy.agreement, "given"
-    if raw is not None:
-        return ds.rounded(raw), "measured"
+    if measured is not None:
+        return ds.rounded(measured), "measured"
     return ASSUMED_AGREEMENT, "assumed"
 
 

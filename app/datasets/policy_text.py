@@ -83,7 +83,10 @@ def _guidelines(policy: FreezePolicy) -> str:
 def _agreement(policy: FreezePolicy) -> str:
     rule = _("p = (a + sum of votes) / (2a + number of votes), with a = (1 - P) / (2P - 1).")
     if policy.agreement is None:
-        where = _("P is the raw agreement measured on these votes, kept within .55 and .99; .73 where nobody overlaps.")
+        where = _(
+            "P is how often two annotators who both take a side take the same one, measured on these votes and kept "
+            "within .55 and .99; .73 where no two meet."
+        )
     else:
         where = _("P is given as %(value)s.") % {"value": f"{policy.agreement:g}"}
     return f"{rule} {where}"

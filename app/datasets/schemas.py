@@ -50,7 +50,7 @@ class FreezePolicy(BaseModel):
         None,
         gt=0.5,
         lt=1,
-        description="P, the chance that two annotators agree, for the labels; none: as measured on these votes.",
+        description="P for the labels: how often two annotators who take sides take the same one; none: as measured.",
     )
     both_bad: Literal["half", "leave_out"] = Field(
         "half", description="Whether a vote for both bad counts as one half for each side, or not at all."

@@ -15,7 +15,7 @@ from app.database import JSON, unit_of_work
 from app.datasets import files, policy_text, queries
 from app.datasets.building import TRAIN, Built, Report, build
 from app.datasets.schemas import DatasetDetail, DatasetOut, DatasetPage, FreezePolicy
-from app.datasets.votes import NO_VOTES
+from app.datasets.votes import no_votes
 from app.domain.datasets import canonical_json
 from app.errors import Conflict, NotFound
 from app.models import DatasetVersion, Job, JobState, Project, ProjectStatus
@@ -108,7 +108,7 @@ def _name_votes(version_id: int, reporter: Reporter) -> tuple[DatasetVersion, Fr
             and not queries.has_named_votes(session, version_id)
             and not queries.name_votes(session, version, policy)
         ):
-            raise Conflict(NO_VOTES, code="no_votes")
+            raise no_votes()
     return version, policy
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from app.datasets import queries
+from app.domain import agreement as ag
 from app.domain.datasets import Flags, Ints
 from app.errors import Conflict
 from app.models import OverlapReason
-from app.quality.summary import as_json, summarise
+from app.quality.summary import summarise
 
 AGREEMENT_REASONS = (OverlapReason.BASE, OverlapReason.IMPORTED, OverlapReason.CALIBRATION)
 """Over votes that were asked for because others disagreed, agreement would read far too high."""
@@ -62,7 +64,7 @@ class NamedVotes:
         """Base agreement as app.quality computes it; `clusters` (pairs,) are drawn by the bootstrap."""
         keep = np.flatnonzero(self.is_for_agreement)
         if not len(keep):
-            return {"raw": None, "alpha_sym": None, "n_items": 0, "n_votes": 0}
+            return {"raw": None, "alpha_sym": None, "n_items": 0, "n_votes": 0}  # adaptive votes alone
         items = self.pairs[keep].tolist()
         named = [f"{low}-{high} {name}" for low, high, name in zip(self.low, self.high, self.criterion, strict=True)]
         votes = list(
@@ -73,16 +75,32 @@ class NamedVotes:
                 strict=True,
             )
         )
-        summary = as_json(summarise(votes, clusters=[clusters[item] for item in items]))
-        return {name: summary[name] for name in ("raw", "alpha_sym", "n_items", "n_votes")}
+        summary = summarise(votes, clusters=[clusters[item] for item in items])
+        alpha = summary.estimates["alpha_sym"]
+        return {
+            "raw": summary.estimates["raw"].value,
+            "alpha_sym": {**asdict(alpha), "reason": alpha.reason.value if alpha.reason else None},
+            "n_items": summary.n_items,
+            "n_votes": summary.n_votes,
+        }
+
+    def side_agreement(self) -> float | None:
+        """How often two annotators who both take a side take the same one; None where no two of them meet.
+
+        This is the P of the labels: their prior is that of votes for one side or the other, and raw
+        agreement, for which a tie is a label of its own, would read too low beside ties. Without ties the two are one.
+        """
+        keep = np.flatnonzero(self.is_for_agreement & (self.signed != 0))
+        sides = (self.signed[keep] > 0).astype(np.int64)
+        return ag.raw_agreement(ag.label_counts(self.pairs[keep], sides, n_items=self.n_pairs, n_labels=2))
 
 
 def _label(signed: int, is_both_bad: bool) -> str:
     return "both_bad" if is_both_bad else "A" if signed > 0 else "B" if signed < 0 else "tie"
 
 
-def read(session: Session, version_id: int) -> NamedVotes:
-    """All named votes; Conflict where there are none."""
+def read(session: Session, version_id: int, *, seen: Callable[[int], None]) -> NamedVotes:
+    """All named votes; Conflict where there are none. `seen` is told how many were read so far."""
     numbers: list[Ints] = []
     flags: list[Flags] = []
     criteria: list[str] = []
@@ -103,16 +121,19 @@ def read(session: Session, version_id: int) -> NamedVotes:
         reasons.update(of_reason)
         ranked += [(n_votes + i, str(group)) for i, group in enumerate(groups) if group is not None]
         n_votes += len(chunk)
+        seen(n_votes)
     if not n_votes:
-        raise Conflict(NO_VOTES, code="no_votes")
+        raise no_votes()
     table, marks = np.concatenate(numbers, axis=1), np.concatenate(flags, axis=1)
     return _named(table, marks, criteria, ranked, kinds=dict(kinds), reasons=dict(reasons))
 
 
-NO_VOTES = (
-    "No vote fits this policy, so there is nothing to freeze. Collect or import judgements first, "
-    "or let the policy use more of them."
-)
+def no_votes() -> Conflict:
+    return Conflict(
+        "No vote fits this policy, so there is nothing to freeze. Collect or import judgements first, "
+        "or let the policy use more of them.",
+        code="no_votes",
+    )
 
 
 def _named(

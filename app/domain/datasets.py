@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain import agreement as ag
+from app.domain import agreement_intervals as ai
 from app.domain.aggregation import soft_labels
 
 Floats = NDArray[np.float64]
@@ -109,28 +110,28 @@ def ranks(wins: Sequence[tuple[int, int]], members: Iterable[int]) -> dict[int, 
     return {member: 1 + count for member, count in beaten.items()}
 
 
-def length_only(longer: Ints, clusters: Ints, *, seed: int) -> ag.Estimate:
+def length_only(longer: Ints, clusters: Ints, *, seed: int) -> ai.Estimate:
     """How often the longer response is the chosen one, with an interval from a bootstrap over clusters.
 
     `longer` (rows,) is characters of chosen minus characters of rejected, on rows whose label takes a side; equal
     lengths count one half. It is what a model would reach that only counts.
     """
     if not len(longer):
-        return ag.Estimate(None, None, None, 0, ag.Reason.NO_OVERLAP)
+        return ai.Estimate(None, None, None, 0, ai.Reason.NO_OVERLAP)
     right = np.where(longer == 0, 0.5, (longer > 0).astype(np.float64))
     groups = np.unique(clusters, return_inverse=True)[1].ravel()
     sums = np.stack([np.bincount(groups, weights=right), np.bincount(groups)], axis=1).astype(np.float64)
     value = float(right.mean())
     if len(sums) < MINIMUM_CLUSTERS:
-        return ag.Estimate(value, None, None, len(longer), ag.Reason.TOO_FEW_ITEMS)
+        return ai.Estimate(value, None, None, len(longer), ai.Reason.TOO_FEW_ITEMS)
     drawn = ag.bootstrap(
         sums,
         lambda totals: totals[:, 0] / totals[:, 1],
         rng=np.random.default_rng(seed),
-        replicates=ag.BOOTSTRAP_REPLICATES,
+        replicates=ai.BOOTSTRAP_REPLICATES,
     )
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return ag.Estimate(value, float(low), float(high), len(longer))
+    return ai.Estimate(value, float(low), float(high), len(longer))
 
 
 def canonical_json(value: Any) -> str:

@@ -155,6 +155,10 @@ TABLE: dict[tuple[str, str], Who] = {
     ("GET", "/api/v1/projects/{project_id}/datasets/{number}"): Who("reviewer", exists=False),
     ("GET", "/api/v1/projects/{project_id}/datasets/{number}/files/{name}"): Who("reviewer", exists=False),
     ("POST", "/api/v1/projects/{project_id}/datasets/{number}/verify"): Who("admin", exists=False),
+    # quality
+    ("GET", "/projects/{project_id}/agreement"): Who("reviewer"),
+    ("GET", "/projects/{project_id}/agreement/votes.csv"): Who("reviewer"),
+    ("GET", "/api/v1/projects/{project_id}/agreement"): Who("reviewer"),
     # coming in
     ("GET", "/setup/{token}"): PUBLIC,
     ("POST", "/setup/{token}"): PUBLIC,

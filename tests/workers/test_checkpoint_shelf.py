@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -99,7 +100,7 @@ def test_a_damaged_one_is_refused_and_the_one_before_it_used(run, attempt, db, d
         shelf.keep(step)
     newest = trainings.checkpoints(run.id)[-1]
     path = f"{stored_folder(newest)}/weights"
-    with open(path, "r+b") as file:
+    with Path(path).open("r+b") as file:
         if damage == "flip":
             file.write(b"W")
         else:

@@ -5,12 +5,12 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from app import storage
+from app import queue, storage
 from app.datasets import service
+from app.datasets.schemas import FreezePolicy
 from app.exchange import command
 from app.exchange.schemas import ImportOptions
 from app.models import Project, Prompt, Response
-from tests.app.datasets.votes import freeze
 
 GOLD_TEXTS = sa.select(Prompt.external_id, Response.text).join(
     Response,
@@ -21,6 +21,16 @@ GOLD_TEXTS = sa.select(Prompt.external_id, Response.text).join(
     ),
 )
 """The text of the response that the authors call the better one, by the pair's id."""
+
+
+def frozen(db, project):
+    """By the handler itself: a worker's heartbeat would speak on the test's one connection while it is busy."""
+    version = service.freeze(db, project_id=project.id, actor_id=None, policy=FreezePolicy())
+    db.commit()
+    job = queue.claim(version.job_id)
+    service.run(job, queue.Reporter(job.id, job.attempt))
+    db.refresh(version)
+    return version
 
 
 @pytest.mark.real_data
@@ -34,8 +44,7 @@ def test_ukp_convarg1_is_frozen_and_rebuilt_to_the_same_hash(db, real_data):
     )
     assert imported == 0
     project = db.scalars(sa.select(Project)).one()
-    version, job = freeze(db, project)
-    assert job.error is None
+    version = frozen(db, project)
     counts, found = version.manifest["counts"], version.manifest
     assert counts["named_votes"] == 62_742
     assert found["exclusions"] == {"same_text": 14}
@@ -43,7 +52,7 @@ def test_ukp_convarg1_is_frozen_and_rebuilt_to_the_same_hash(db, real_data):
     assert counts["clusters"] == 24
     assert counts["splits"]["held_out"]["rows"] == pytest.approx(0.2 * counts["rows"], rel=0.1)
     assert service.rebuild_hash(db, version) == version.content_hash
-    gold = dict(db.execute(GOLD_TEXTS).tuples().all())
+    gold = dict(db.execute(GOLD_TEXTS).all())
     sided, right = 0, 0
     for name in ("train.jsonl", "held_out.jsonl"):
         with storage.open_stored(version.files[name]["stored"]) as stream:
