@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -384,17 +384,21 @@ def jobs_of_project(session: Session, project_id: int, *, before: int | None = N
     return list(session.scalars(statement))
 
 
-def place_in_line(session: Session, row: JobRow) -> tuple[int, int]:
-    """(jobs of the same queue that run, jobs that wait before this one)."""
-    waits_before = sa.and_(
-        JobRow.state == JobState.QUEUED, sa.tuple_(JobRow.available_at, JobRow.id) < (row.available_at, row.id)
-    )
-    counted = session.execute(
-        sa.select(sa.func.count().filter(JobRow.state == JobState.RUNNING), sa.func.count().filter(waits_before)).where(
-            JobRow.queue == row.queue, JobRow.state.in_(ACTIVE)
+def places_in_line(session: Session, job_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """{job id: (jobs of the same queue that run, jobs that wait before this one)} of those that are active."""
+    line = (JobRow.available_at, JobRow.id)
+    queued = sa.func.count().filter(JobRow.state == JobState.QUEUED)
+    active = (
+        sa.select(
+            JobRow.id,
+            sa.func.count().filter(JobRow.state == JobState.RUNNING).over(partition_by=JobRow.queue).label("running"),
+            queued.over(partition_by=JobRow.queue, order_by=line, rows=(None, -1)).label("before"),
         )
-    ).one()
-    return counted[0], counted[1]
+        .where(JobRow.state.in_(ACTIVE))
+        .subquery()
+    )
+    found = session.execute(sa.select(active).where(active.c.id.in_(job_ids)))
+    return {row.id: (row.running, row.before) for row in found}
 
 
 def snapshot(row: JobRow) -> dict[str, Any]:

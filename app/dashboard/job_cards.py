@@ -33,17 +33,18 @@ def cancel_job(session: Session, viewer: Viewer, job: Job) -> Job:
     return cancelled
 
 
-def card(job: Job) -> dict[str, Any]:
-    """What the macro job_card takes."""
+def card(job: Job, place: tuple[int, int] | None = None) -> dict[str, Any]:
+    """What the macro job_card takes. `place`: how many run and how many wait before it, of a job that waits."""
     done, total = _progress(job)
     state = "cancelling" if job.state == JobState.RUNNING and job.cancel_requested_at else job.state.value
     return {
         "id": job.id,
         "state": state,
         "url": f"/jobs/{job.id}/card",
-        "phase": _phase(job),
+        "phase": _phase(job, place),
         "done": done,
         "total": total,
+        "remaining": int(job.message) if job.kind == queue.Job.TRAIN and job.message.isdecimal() else None,
         "error": job.error if job.state == JobState.FAILED else None,
         "cancel_url": f"/jobs/{job.id}/cancel",
         "started_at": job.created_at,
@@ -62,13 +63,27 @@ def title(job: Job) -> str:
     return titles.get(queue.Job(job.kind), job.kind) % named
 
 
-def _phase(job: Job) -> str | None:
+def _phase(job: Job, place: tuple[int, int] | None) -> str | None:
+    if job.state == JobState.QUEUED and place is not None and any(place) and not job.phase:
+        said = _("In the queue (running now: %(running)d, before this: %(before)d)")
+        return said % {"running": place[0], "before": place[1]}
     phases = {
         "waiting": _("Waiting for another import to end"),
         "reading": _("Reading the rows, in per cent"),
         "importing": _("Importing the rows"),
     }
-    return phases.get(job.phase) or job.phase or None
+    trainings = {
+        "waiting_for_device": _("Waiting for a free device"),
+        "fetching": _("Fetching the data set and the last checkpoint"),
+        "reading": _("Checking the rows"),
+        "loading": _("Loading the model"),
+        "tokenising": _("Turning texts into tokens"),
+        "training": _("Training, in per cent"),
+        "saving": _("Measuring and saving the best model"),
+        "storing": _("Storing the result"),
+    }
+    named = trainings if job.kind == queue.Job.TRAIN else phases
+    return named.get(job.phase) or job.phase or None
 
 
 def _progress(job: Job) -> tuple[int | None, int | None]:

@@ -269,5 +269,6 @@ def test_a_place_in_the_line_counts_what_runs_and_what_waits_before(db, job):
     others = [queue.enqueue(db, KIND, {}) for _ in range(3)]
     db.commit()
     queue.claim(job.id)
-    assert queue.place_in_line(db, again(db, others[2])) == (1, 2)
-    assert queue.place_in_line(db, again(db, others[0])) == (1, 0)
+    places = queue.places_in_line(db, [job.id, others[0].id, others[2].id])
+    assert places == {job.id: (1, 0), others[0].id: (1, 0), others[2].id: (1, 2)}
+    assert queue.places_in_line(db, []) == {}
