@@ -42,6 +42,7 @@ class Job(StrEnum):
     IMPORT_TASKS = "import_tasks"
     PREVIEW_IMPORT = "preview_import"
     SIMULATE_ANNOTATORS = "simulate_annotators"
+    PURGE = "purge"
     SEND_MAIL = "send_mail"
     TRAIN = "train"
 
@@ -50,6 +51,7 @@ QUEUES: dict[Job, str] = {
     Job.IMPORT_TASKS: "default",
     Job.PREVIEW_IMPORT: "default",
     Job.SIMULATE_ANNOTATORS: "default",
+    Job.PURGE: "default",
     Job.SEND_MAIL: "default",
     Job.TRAIN: "train",
 }
@@ -129,6 +131,17 @@ def enqueue(
         return row
     wake_up_after_commit(session, row_id, QUEUES[kind])
     return session.get_one(JobRow, row_id)
+
+
+def enqueue_tick(session: Session, kind: Job, *, seconds: int) -> JobRow | None:
+    """One job in each period of the database's clock, however many schedulers ask; None where there is one already."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"tick:{kind}"))))
+    period = session.scalar(sa.select(sa.func.floor(sa.extract("epoch", sa.func.now()) / seconds)))
+    key = f"tick-{int(period or 0)}"
+    recent = JobRow.created_at > sa.func.now() - timedelta(seconds=2 * seconds)
+    if session.scalar(sa.select(JobRow.id).where(JobRow.unique_key == f"{kind}:{key}", recent)) is not None:
+        return None
+    return enqueue(session, kind, {}, key=key)
 
 
 def wake_up_after_commit(session: Session, job_id: int, queue: str) -> None:

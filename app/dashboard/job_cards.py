@@ -58,6 +58,7 @@ def title(job: Job) -> str:
         queue.Job.PREVIEW_IMPORT: _("Preview of %(filename)s"),
         queue.Job.SIMULATE_ANNOTATORS: _("Simulated annotators"),
         queue.Job.SEND_MAIL: _("Mail"),
+        queue.Job.PURGE: _("Clearing away of old counters and uploads"),
         queue.Job.TRAIN: _("Training of %(name)s"),
     }
     return titles.get(queue.Job(job.kind), job.kind) % named

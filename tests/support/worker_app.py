@@ -19,6 +19,7 @@ from app import audit
 from app.database import JSON, unit_of_work
 from app.models import Job as JobRow
 from app.queue import Job, Reporter
+from workers import schedule
 from workers.celery_app import app
 from workers.runner import run
 from workers.runner.process import Event, TrainingProcess
@@ -44,6 +45,9 @@ def hold(job: JobRow, reporter: Reporter) -> JSON:
 
 
 HANDLERS[KIND] = hold
+
+if "TEST_TICK_SECONDS" in os.environ:
+    app.conf.beat_schedule = {"purge": schedule.every(Job.PURGE, int(os.environ["TEST_TICK_SECONDS"]))}
 
 
 class Unlucky(TrainingProcess):
