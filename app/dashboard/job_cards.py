@@ -77,6 +77,7 @@ def _phase(job: Job, place: tuple[int, int] | None) -> str | None:
         "waiting_for_device": _("Waiting for a free device"),
         "fetching": _("Fetching the data set and the last checkpoint"),
         "reading": _("Checking the rows"),
+        "starting": _("Starting the training process"),
         "loading": _("Loading the model"),
         "tokenising": _("Turning texts into tokens"),
         "training": _("Training, in per cent"),

@@ -28,7 +28,7 @@ def arena(tmp_path, monkeypatch, worker_id):
     quick = {
         "ACCORD_TRAINING_NICE": "0",
         "ACCORD_TRAINING_THREADS": "1",
-        "ACCORD_JOB_LEASE_SECONDS": "6",
+        "ACCORD_JOB_LEASE_SECONDS": "8",
         "ACCORD_TRAINING_DEVICES": "cpu-1,cpu-2",
         "TEST_FAULTS": str(tmp_path),
     }
