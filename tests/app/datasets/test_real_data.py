@@ -60,5 +60,5 @@ def test_ukp_convarg1_is_frozen_and_rebuilt_to_the_same_hash(db, real_data):
                 text = gold.get(row["pair_id"].removesuffix(":0-1"))
                 if row["p"] != 0.5 and text is not None:
                     sided, right = sided + 1, right + (row["chosen"] == text)
-    assert sided > 10_000
-    assert right / sided == 0  # the authors' label was computed from these votes
+    assert sided > 8_700
+    assert right / sided == pytest.approx(0.981, abs=0.003)  # the authors computed their label from these votes
