@@ -340,6 +340,7 @@ class Curves(Answer):
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset(Answer):
     """A data set version. `state` is frozen, or that of the job which is to freeze it."""
 
