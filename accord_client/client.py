@@ -22,6 +22,7 @@ import httpx
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
     Agreement,
+    Curves,
     Dataset,
     DatasetDetail,
     Desk,
@@ -34,6 +35,8 @@ from accord_client.models import (
     Task,
     TaskDetail,
     TaskPage,
+    TrainingRun,
+    TrainingRunDetail,
 )
 
 ATTEMPTS = 5
@@ -192,6 +195,49 @@ class Client:
         preview = self.wait(self.upload(project_id, file), timeout=timeout)
         return self.wait(self.start_import(project_id, preview, **options), timeout=timeout)
 
+    def start_training(
+        self,
+        project_id: int,
+        dataset: int,
+        *,
+        name: str = "",
+        algorithm: Literal["reward_model"] = "reward_model",
+        **options: Any,
+    ) -> TrainingRunDetail:
+        """Train on that frozen data set version; `options` by the names of the algorithm (model="minilm", epochs=1)."""
+        body = {"dataset": dataset, "name": name, "algorithm": algorithm, "options": options}
+        return TrainingRunDetail.of(self._call("POST", f"projects/{project_id}/training", json=body, may_repeat=False))
+
+    def training_runs(self, project_id: int) -> Iterator[TrainingRun]:
+        """All runs of the project, newest first, page by page."""
+        for page in self._pages(f"projects/{project_id}/training", {}):
+            yield from (TrainingRun.of(item) for item in page["items"])
+
+    def training_run(self, project_id: int, number: int) -> TrainingRunDetail:
+        return TrainingRunDetail.of(self._call("GET", f"projects/{project_id}/training/{number}"))
+
+    def training_metrics(self, project_id: int, number: int, *, after: int = 0) -> Curves:
+        """What was measured after that step; ask again with its `last_step`."""
+        address = f"projects/{project_id}/training/{number}/metrics"
+        return Curves.of(self._call("GET", address, params={"after": after}))
+
+    def cancel_training(self, project_id: int, number: int) -> TrainingRunDetail:
+        address = f"projects/{project_id}/training/{number}/cancel"
+        return TrainingRunDetail.of(self._call("POST", address, may_repeat=False))
+
+    def download_model(self, project_id: int, number: int, folder: str | os.PathLike[str]) -> Path:
+        """All files of a trained model into a folder that plain transformers loads, each checked by its sha256."""
+        run = self.training_run(project_id, number)
+        if not run.files:
+            raise AccordError("no_model", f"Run {number} has no model: it {_ended(run.state)}.")
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for name, facts in run.files.items():
+            if Path(name).name != name:
+                raise AccordError("bad_name", f"The server names a file {name!r}, which would leave the folder.")
+            self._download(f"projects/{project_id}/training/{number}/files/{name}", target / name, facts["sha256"])
+        return target
+
     def datasets(self, project_id: int) -> Iterator[Dataset]:
         """The project's data set versions, newest first, all pages."""
         for page in self._pages(f"projects/{project_id}/datasets", {}):
@@ -223,24 +269,8 @@ class Client:
         expected = self.dataset(project_id, number).files.get(name)
         if expected is None:
             raise AccordError("not_found", f"Data set {number} has no file {name}.", status=404)
-        path, partial = Path(target), Path(f"{os.fspath(target)}.partial")
-        digest = hashlib.sha256()
-        try:
-            with self._http.stream("GET", f"projects/{project_id}/datasets/{number}/files/{name}") as response:
-                if not response.is_success:
-                    response.read()
-                    raise _refusal(response)
-                with partial.open("wb") as out:
-                    for chunk in response.iter_bytes():
-                        digest.update(chunk)
-                        out.write(chunk)
-            if digest.hexdigest() != expected["sha256"]:
-                raise AccordError("damaged", f"What arrived of {name} is not what data set {number} names.")
-            partial.replace(path)
-        except httpx.TransportError as error:
-            raise ConnectionLost(f"GET {name}: {type(error).__name__}: {error}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        path = Path(target)
+        self._download(f"projects/{project_id}/datasets/{number}/files/{name}", path, expected["sha256"])
         return path
 
     def job(self, job_id: int) -> Job:
@@ -259,6 +289,26 @@ class Client:
             detail = found.error or f"Job {found.id} was {found.state}."
             raise JobFailed(f"job_{found.state}", detail, problem=found.result)
         return found
+
+    def _download(self, address: str, path: Path, sha256: str) -> None:
+        """Under another name until it is whole."""
+        partial = path.with_name(path.name + ".partial")
+        digest = hashlib.sha256()
+        try:
+            with self._http.stream("GET", address) as response, partial.open("wb") as out:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
+                for chunk in response.iter_bytes():
+                    digest.update(chunk)
+                    out.write(chunk)
+            if digest.hexdigest() != sha256:
+                raise AccordError("damaged", f"{path.name} did not arrive as it is stored. Download it again.")
+            partial.replace(path)
+        except httpx.TransportError as error:
+            raise ConnectionLost(f"GET {address}: {type(error).__name__}: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _pages(self, address: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
@@ -290,6 +340,10 @@ class Client:
                 continue
             raise _refusal(response)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _ended(state: str) -> str:
+    return f"was {state}" if state == "cancelled" else state if state == "failed" else f"is still {state}"
 
 
 def _id(serving: Serving | UUID | str) -> str:

@@ -279,6 +279,68 @@ class Job(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate(Answer):
+    """A share with its 95% interval (None where there are too few prompts) and the pairs it rests on."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRun(Answer):
+    """A training run in a list; `state` is its job's, `accuracy` that on held-out pairs once it has ended well."""
+
+    number: int
+    name: str
+    algorithm: str
+    model: str
+    dataset: int
+    state: str
+    phase: str
+    progress: float
+    accuracy: Estimate | None
+    created_at: datetime
+    created_by: str | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRunDetail(TrainingRun):
+    """A training run in full. `result` holds what was measured, `files` {name: {"sha256", "bytes"}} of the model."""
+
+    options: dict[str, Any]
+    job: Job | None
+    attempt: int
+    resumed_from: int | None
+    device: str | None
+    result: dict[str, Any] | None
+    files: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point(Answer):
+    """What was measured at a step."""
+
+    step: int
+    attempt: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves(Answer):
+    """Measurements after a step: training windows, and evaluations on held-out pairs."""
+
+    state: str
+    is_active: bool
+    steps: list[Point]
+    evaluations: list[Point]
+    last_step: int
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset(Answer):
     """A data set version. `state` is frozen, or that of the job which is to freeze it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -42,6 +42,7 @@ class Job(StrEnum):
     IMPORT_TASKS = "import_tasks"
     PREVIEW_IMPORT = "preview_import"
     SIMULATE_ANNOTATORS = "simulate_annotators"
+    PURGE = "purge"
     SEND_MAIL = "send_mail"
     TRAIN = "train"
     FREEZE_DATASET = "freeze_dataset"
@@ -52,6 +53,7 @@ QUEUES: dict[Job, str] = {
     Job.IMPORT_TASKS: "default",
     Job.PREVIEW_IMPORT: "default",
     Job.SIMULATE_ANNOTATORS: "default",
+    Job.PURGE: "default",
     Job.SEND_MAIL: "default",
     Job.TRAIN: "train",
     Job.FREEZE_DATASET: "default",
@@ -133,6 +135,17 @@ def enqueue(
         return row
     wake_up_after_commit(session, row_id, QUEUES[kind])
     return session.get_one(JobRow, row_id)
+
+
+def enqueue_tick(session: Session, kind: Job, *, seconds: int) -> JobRow | None:
+    """One job in each period of the database's clock, however many schedulers ask; None where there is one already."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"tick:{kind}"))))
+    period = session.scalar(sa.select(sa.func.floor(sa.extract("epoch", sa.func.now()) / seconds)))
+    key = f"tick-{int(period or 0)}"
+    recent = JobRow.created_at > sa.func.now() - timedelta(seconds=2 * seconds)
+    if session.scalar(sa.select(JobRow.id).where(JobRow.unique_key == f"{kind}:{key}", recent)) is not None:
+        return None
+    return enqueue(session, kind, {}, key=key)
 
 
 def wake_up_after_commit(session: Session, job_id: int, queue: str) -> None:
@@ -388,17 +401,21 @@ def jobs_of_project(session: Session, project_id: int, *, before: int | None = N
     return list(session.scalars(statement))
 
 
-def place_in_line(session: Session, row: JobRow) -> tuple[int, int]:
-    """(jobs of the same queue that run, jobs that wait before this one)."""
-    waits_before = sa.and_(
-        JobRow.state == JobState.QUEUED, sa.tuple_(JobRow.available_at, JobRow.id) < (row.available_at, row.id)
-    )
-    counted = session.execute(
-        sa.select(sa.func.count().filter(JobRow.state == JobState.RUNNING), sa.func.count().filter(waits_before)).where(
-            JobRow.queue == row.queue, JobRow.state.in_(ACTIVE)
+def places_in_line(session: Session, job_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """{job id: (jobs of the same queue that run, jobs that wait before this one)} of those that are active."""
+    line = (JobRow.available_at, JobRow.id)
+    queued = sa.func.count().filter(JobRow.state == JobState.QUEUED)
+    active = (
+        sa.select(
+            JobRow.id,
+            sa.func.count().filter(JobRow.state == JobState.RUNNING).over(partition_by=JobRow.queue).label("running"),
+            queued.over(partition_by=JobRow.queue, order_by=line, rows=(None, -1)).label("before"),
         )
-    ).one()
-    return counted[0], counted[1]
+        .where(JobRow.state.in_(ACTIVE))
+        .subquery()
+    )
+    found = session.execute(sa.select(active).where(active.c.id.in_(job_ids)))
+    return {row.id: (row.running, row.before) for row in found}
 
 
 def snapshot(row: JobRow) -> dict[str, Any]:

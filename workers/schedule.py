@@ -1,4 +1,4 @@
-"""What beat does and when. Each tick is harmless when it comes twice, since the rows decide.
+"""What beat does and when. A tick that comes twice, from two schedulers, gives one job, since the rows decide.
 
 The sweep runs in beat's own process: as a task it would wait behind the very jobs whose workers it watches.
 """
@@ -12,11 +12,21 @@ from typing import Any
 import structlog
 
 from app.config import settings
+from app.queue import Job
 
 log = structlog.get_logger(__name__)
 
+TICK_TASK = "accord.tick"
+HOUR = 3600
+
+
+def every(kind: Job, seconds: int) -> dict[str, Any]:
+    options = {"queue": "default", "expires": seconds}
+    return {"task": TICK_TASK, "args": [str(kind), seconds], "schedule": float(seconds), "options": options}
+
+
 SCHEDULE: dict[str, dict[str, Any]] = {
-    "purge": {"task": "accord.purge", "schedule": 3600.0, "options": {"queue": "default", "expires": 3600}},
+    "purge": every(Job.PURGE, HOUR),
 }
 
 

@@ -11,6 +11,7 @@ from app.accounts.access import Viewer, has_role, role_in_project
 from app.datasets import labels as dataset_labels
 from app.errors import NotFound
 from app.models import Job, JobState, Role
+from app.training import results
 from app.web.i18n import gettext as _
 
 DATASET_KINDS = (queue.Job.FREEZE_DATASET, queue.Job.VERIFY_DATASET)
@@ -36,17 +37,18 @@ def cancel_job(session: Session, viewer: Viewer, job: Job) -> Job:
     return cancelled
 
 
-def card(job: Job) -> dict[str, Any]:
-    """What the macro job_card takes."""
+def card(job: Job, place: tuple[int, int] | None = None) -> dict[str, Any]:
+    """What the macro job_card takes. `place`: how many run and how many wait before it, of a job that waits."""
     done, total = _progress(job)
     state = "cancelling" if job.state == JobState.RUNNING and job.cancel_requested_at else job.state.value
     return {
         "id": job.id,
         "state": state,
         "url": f"/jobs/{job.id}/card",
-        "phase": _phase(job),
+        "phase": _phase(job, place),
         "done": done,
         "total": total,
+        "remaining": int(job.message) if job.kind == queue.Job.TRAIN and job.message.isdecimal() else None,
         "error": job.error if job.state == JobState.FAILED else None,
         "cancel_url": f"/jobs/{job.id}/cancel",
         "started_at": job.created_at,
@@ -64,6 +66,7 @@ def title(job: Job) -> str:
         queue.Job.PREVIEW_IMPORT: _("Preview of %(filename)s"),
         queue.Job.SIMULATE_ANNOTATORS: _("Simulated annotators"),
         queue.Job.SEND_MAIL: _("Mail"),
+        queue.Job.PURGE: _("Clearing away of old counters and uploads"),
         queue.Job.TRAIN: _("Training of %(name)s"),
         queue.Job.FREEZE_DATASET: _("Freezing of data set %(number)s"),
         queue.Job.VERIFY_DATASET: _("Check of data set %(number)s"),
@@ -71,7 +74,10 @@ def title(job: Job) -> str:
     return titles.get(queue.Job(job.kind), job.kind) % named
 
 
-def _phase(job: Job) -> str | None:
+def _phase(job: Job, place: tuple[int, int] | None) -> str | None:
+    if job.state == JobState.QUEUED and place is not None and any(place) and not job.phase:
+        said = _("In the queue (running now: %(running)d, before this: %(before)d)")
+        return said % {"running": place[0], "before": place[1]}
     phases = {
         "waiting": _("Waiting for another import to end"),
         "reading": _("Reading the rows, in per cent"),
@@ -79,6 +85,8 @@ def _phase(job: Job) -> str | None:
     }
     if job.kind in DATASET_KINDS:
         phases = dataset_labels.phases()
+    elif job.kind == queue.Job.TRAIN:
+        phases = {**results.phases(), "training": _("Training, in per cent")}
     return phases.get(job.phase) or job.phase or None
 
 

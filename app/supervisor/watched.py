@@ -13,7 +13,8 @@ from pathlib import Path
 from app.embedded import CannotStart, Child
 
 GUARD = Path(__file__).with_name("guard.py")
-STOP_SECONDS = 8.0
+STOP_SECONDS = 20.0  # a trainer stores its checkpoint in that time
+GUARD_SECONDS = 8.0
 QUICK_DEATH_SECONDS = 10.0
 QUICK_DEATHS = 4
 LONGEST_PAUSE_SECONDS = 15.0
@@ -79,7 +80,7 @@ class Guard:
         self.process.wait()
 
     def _started(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-I", "-S", str(GUARD), str(STOP_SECONDS)]
+        command = [sys.executable, "-I", "-S", str(GUARD), str(GUARD_SECONDS)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
 
     def _tell(self, line: str) -> None:

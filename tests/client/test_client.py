@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from accord_client import AccordError, Client, ConnectionLost, Job, JobFailed
+from app import storage
 from app.accounts.tokens import new_token
-from app.models import Annotation, ApiToken, Role
+from app.models import Annotation, ApiToken, JobState, Role
 from app.projects.definitions import Policy
 from tests.app.datasets.votes import some_votes
 from workers.tasks.jobs import run_job
@@ -225,6 +226,57 @@ def test_a_file_with_problems_is_refused_with_its_rows(admin, project):
         admin.upload(project.id, io.BytesIO(b'{"prompt": "only one", "responses": ["a"]}\n'), filename="bad.jsonl")
     assert (caught.value.status, caught.value.code) == (422, "import_refused")
     assert caught.value.detail
+
+
+@pytest.fixture
+def trained(make, project):
+    contents = {"model.safetensors": b"weights", "README.md": b"# Card"}
+    files = {}
+    for name, content in contents.items():
+        stored, sha256, size = storage.save_stream("training", io.BytesIO(content), max_bytes=100)
+        files[name] = {"stored": stored, "sha256": sha256, "bytes": size}
+    return make.training_run(project, state=JobState.SUCCEEDED, files=files, result={"eval_accuracy": 0.75})
+
+
+def test_a_training_is_started_followed_and_cancelled(connect, make, project):
+    client = connect(make.member(project, Role.ADMIN))
+    make.dataset(project, number=2)
+    run = client.start_training(project.id, 2, name="Mine", model="scratch", epochs=3)
+    assert (run.number, run.name, run.model, run.options["epochs"], run.job.state) == (
+        1,
+        "Mine",
+        "scratch",
+        3,
+        "queued",
+    )
+    assert [(each.number, each.state) for each in client.training_runs(project.id)] == [(1, "queued")]
+    assert client.training_metrics(project.id, 1).is_active
+    assert client.cancel_training(project.id, 1).job.has_ended
+    with pytest.raises(AccordError) as refused:
+        client.cancel_training(project.id, 1)
+    assert refused.value.code == "conflict"
+    with pytest.raises(AccordError, match="has no model"):
+        client.download_model(project.id, 1, "nowhere")
+
+
+def test_curves_are_typed(connect, make, project):
+    run = make.training_run(project, state=JobState.RUNNING)
+    make.measured(run, 10, loss=0.5)
+    found = connect(make.member(project, Role.REVIEWER)).training_metrics(project.id, 1)
+    assert [(point.step, point.values["loss"]) for point in found.steps] == [(10, 0.5)]
+    assert found.last_step == 10
+
+
+def test_a_model_is_downloaded_whole_or_not_at_all(connect, make, project, trained, tmp_path):
+    client = connect(make.member(project, Role.REVIEWER))
+    folder = client.download_model(project.id, 1, tmp_path / "model")
+    assert (folder / "model.safetensors").read_bytes() == b"weights"
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "model.safetensors"]
+    trained.files = {"model.safetensors": {**trained.files["model.safetensors"], "sha256": "0" * 64}}
+    make.commit()
+    with pytest.raises(AccordError, match="did not arrive as it is stored"):
+        client.download_model(project.id, 1, tmp_path / "other")
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 def test_agreement_is_typed_with_its_pairs_and_versions(connect, make, project):

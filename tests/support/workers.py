@@ -63,6 +63,11 @@ class Arena:
         with database.unit_of_work() as session:
             return session.get_one(Job, job_id)
 
+    def keys(self, kind: queue.Job) -> list[str]:
+        """The unique keys of all jobs of a kind, ended ones too."""
+        with database.unit_of_work() as session:
+            return list(session.scalars(sa.select(Job.unique_key).where(Job.kind == kind)))
+
     def runs(self) -> list[tuple[int, int, int]]:
         """(job id, process id, attempt) of each beginning, in order."""
         noted = self.folder / "runs"

@@ -6,12 +6,13 @@ import pytest
 
 from app import queue
 from app.datasets import service
-from app.models import AnnotatorKind, ProjectStatus, Role
+from app.models import AnnotatorKind, Checkpoint, Job, JobState, ProjectStatus, Role, TrainingLog
 from app.projects.service import save_draft
 from app.web import i18n
 from scripts import messages
 from tests.app.dashboard.judgements import judge
 from tests.app.datasets.votes import freeze, vote
+from tests.app.training.conftest import RESULT
 from tests.support import pseudo
 from tests.support.pseudo import bracketed
 from workers.tasks.jobs import run_job
@@ -61,9 +62,30 @@ def project(make, db):
         annotator.pseudonym = bracketed(f"pseudonym {annotator.id}")
         judge(make, make.task(project, **written), annotator)
     queue.enqueue(db, queue.Job.IMPORT_TASKS, {}, project_id=project.id)
+    trained(make, project)
     save_draft(db, viewer_id=None, project_id=project.id, body=bracketed("draft"), seen_at=None)
     db.commit()
     return project
+
+
+def trained(make, project):
+    """Runs in each state, with all that a page can say of them."""
+    dataset = make.dataset(project)
+    states = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED, JobState.SUCCEEDED)
+    for number, state in enumerate(states, start=1):
+        job = {"attempt": 2, "progress": 0.5, "phase": "training", "error": bracketed("error")}
+        result = RESULT | {"base": bracketed("base")} if state == JobState.SUCCEEDED else None
+        name = bracketed(f"run {number}")
+        run = make.training_run(
+            project, number=number, state=state, name=name, dataset=dataset, job=job, result=result, files={}
+        )
+        db_job = make.session.get(Job, run.job_id)
+        db_job.payload = {**db_job.payload, "name": name}
+        for step in (10, 20):
+            make.measured(run, step, attempt=2)
+            make.measured(run, step, kind="evaluation", attempt=2, **RESULT)
+        make.session.add(Checkpoint(run_id=run.id, attempt=1, step=10, stored="x", manifest_sha256="0", bytes=9))
+        make.session.add(TrainingLog(job_id=run.job_id, attempt=1, level="info", message=bracketed("line")))
 
 
 def assert_translated(response, status=200):
@@ -89,6 +111,13 @@ OF_A_PROJECT = (
     "/audit?since=x",
     "/people",
     "/tasks",
+    "/training",
+    "/training/new",
+    "/training/new?like=3",
+    "/training/1",
+    "/training/2",
+    "/training/3",
+    "/training/4",
     "/datasets",
     "/import",
     "/jobs",
@@ -174,6 +203,8 @@ def test_a_new_project_and_its_next_steps(reader, make):
         ("guidelines/draft", {"body": "\x00"}, 422),
         ("guidelines/discard", {}, 409),
         ("restore", {}, 409),
+        ("training", {"dataset": "9", "epochs": "x", "warmup": "7", "model_kind": "other"}, 422),
+        ("training/4/cancel", {}, 409),
     ],
 )
 def test_refusals(reader, project, path, data, status):

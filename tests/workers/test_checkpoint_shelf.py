@@ -55,7 +55,7 @@ def usable(run):
 
 
 def stored_folder(row):
-    return storage.settings().artifact_url + "/" + row.stored
+    return Path(storage.settings().artifact_url) / row.stored
 
 
 def test_the_last_two_and_the_best_are_kept(run, attempt, db):
@@ -99,8 +99,7 @@ def test_a_damaged_one_is_refused_and_the_one_before_it_used(run, attempt, db, d
         write(shelf, step, best=3 if step == 3 else 1)
         shelf.keep(step)
     newest = trainings.checkpoints(run.id)[-1]
-    path = f"{stored_folder(newest)}/weights"
-    with Path(path).open("r+b") as file:
+    with (stored_folder(newest) / "weights").open("r+b") as file:
         if damage == "flip":
             file.write(b"W")
         else:

@@ -56,6 +56,16 @@ def test_lost_messages_are_sent_again_by_beat(arena):
     assert len(arena.outcomes()) == 20
 
 
+def test_three_schedulers_give_one_job_a_tick(arena, monkeypatch):
+    monkeypatch.setenv("TEST_TICK_SECONDS", "2")
+    arena.worker()
+    for _ in range(3):
+        arena.beat()
+    arena.until(lambda: len(arena.keys(queue.Job.PURGE)) >= 4)
+    keys = arena.keys(queue.Job.PURGE)
+    assert len(keys) == len(set(keys))
+
+
 def test_told_to_stop_a_worker_hands_its_job_back_and_spends_no_attempt(arena):
     worker = arena.worker(concurrency=1)
     job_id = arena.enqueue()

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from app import queue
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Job, JobState
-from workers import shutdown
-from workers.tasks import jobs
+from workers import schedule, shutdown
+from workers.tasks import jobs, periodic
 from workers.tasks.jobs import run_job
 
 KIND = queue.Job.SEND_MAIL
@@ -269,5 +269,23 @@ def test_a_place_in_the_line_counts_what_runs_and_what_waits_before(db, job):
     others = [queue.enqueue(db, KIND, {}) for _ in range(3)]
     db.commit()
     queue.claim(job.id)
-    assert queue.place_in_line(db, again(db, others[2])) == (1, 2)
-    assert queue.place_in_line(db, again(db, others[0])) == (1, 0)
+    places = queue.places_in_line(db, [job.id, others[0].id, others[2].id])
+    assert places == {job.id: (1, 0), others[0].id: (1, 0), others[2].id: (1, 2)}
+    assert queue.places_in_line(db, []) == {}
+
+
+def test_a_tick_asked_for_thrice_is_one_job_even_after_it_has_ended(db):
+    first = queue.enqueue_tick(db, queue.Job.PURGE, seconds=3600)
+    db.commit()
+    assert queue.enqueue_tick(db, queue.Job.PURGE, seconds=3600) is None
+    run_job(first.id)
+    assert again(db, first).state == JobState.SUCCEEDED
+    assert queue.enqueue_tick(db, queue.Job.PURGE, seconds=3600) is None
+    assert queue.enqueue_tick(db, queue.Job.PURGE, seconds=7200) is not None
+
+
+def test_what_the_schedule_asks_for_are_jobs():
+    for entry in schedule.SCHEDULE.values():
+        assert (entry["task"], entry["options"]["queue"]) == (periodic.tick.name, "default")
+        assert queue.Job(entry["args"][0]) in jobs.HANDLERS
+        assert entry["args"][1] == entry["schedule"]

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from app import database, queue, storage
 from app.models import JobState
@@ -183,6 +184,23 @@ def test_a_child_whose_parent_says_nothing_ends_itself(arena, running, children,
     arena.until(lambda: children)
     arena.until(lambda: members(children[0]) == [], 10)
     arena.until(lambda: arena.job(made.job_id).state == JobState.QUEUED)
+
+
+def test_a_database_that_is_away_for_a_moment_costs_no_training(arena, running, monkeypatch):
+    fails, flush = [2], run.Attempt.flush
+
+    def flaky(attempt):
+        if attempt.metrics and fails[0]:
+            fails[0] -= 1
+            raise OperationalError("insert", {}, Exception("the server closed the connection"))
+        flush(attempt)
+
+    monkeypatch.setattr(run.Attempt, "flush", flaky)
+    made, _thread = running("hang")
+    arena.until(lambda: len(trainings.metrics(made.job_id)) == 2)
+    assert fails == [0]
+    cancel(made.job_id)
+    arena.until(lambda: arena.job(made.job_id).state == JobState.CANCELLED, 10)
 
 
 def test_told_to_stop_the_worker_hands_the_job_back(arena, running, children, monkeypatch):

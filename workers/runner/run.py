@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app import queue, storage
@@ -117,6 +118,7 @@ class Attempt:
         checkpoints.mkdir(parents=True)
         self.shelf = Shelf(run_id=self.plan.run_id, reporter=self.reporter, folder=checkpoints, say=self.say)
         self.shelf.fetch()
+        self.phase("starting")
         code, last_words = self.compute(folder)
         if code != os.EX_OK or self.last.get("event") != "result":
             self.refuse(code, last_words)
@@ -157,7 +159,8 @@ class Attempt:
                 "threads": config.training_threads,
             },
             "nice": 0 if self.plan.device.is_gpu else config.training_nice,
-            "silence_seconds": config.job_lease_seconds,
+            # Gone for sure when the lease has run out and a successor may take the device.
+            "silence_seconds": 0.8 * config.job_lease_seconds,
         }
 
     def follow(self, child: TrainingProcess) -> None:
@@ -176,7 +179,7 @@ class Attempt:
                 self.note(event)
             is_due = time.monotonic() - self.flushed_at > FLUSH_SECONDS
             if is_due or len(self.metrics) >= FLUSH_ROWS:
-                self.flush()
+                self.flush_if_possible()
 
     def note(self, event: Event) -> None:
         """One line of the child. Steps and evaluations are measured, checkpoints stored, the rest is said."""
@@ -201,7 +204,7 @@ class Attempt:
     def phase(self, name: str) -> None:
         self.state["phase"], self.state["message"] = name, ""
         self.say("info", f"Phase: {name}")
-        self.flush()
+        self.flush_if_possible()
 
     def say(self, level: str, message: str) -> None:
         self.lines.append((level, message))
@@ -221,6 +224,14 @@ class Attempt:
         queue.report(job_id, attempt, **self.state)
         self.state = {}
         self.flushed_at = time.monotonic()
+
+    def flush_if_possible(self) -> None:
+        """A database that is away for a moment costs no training; what it misses is written at the next time."""
+        try:
+            self.flush()
+        except OperationalError as error:
+            log.warning("progress_not_written", error=str(error.orig))
+            self.flushed_at = time.monotonic()
 
     def refuse(self, code: int, last_words: str) -> NoReturn:
         """How the child ended, as the exception that the job ends or goes on with."""

@@ -13,6 +13,7 @@ from app.datasets import service as datasets
 from app.exchange import uploads
 from app.models import Job as JobRow
 from app.queue import Job
+from app.web import throttle
 from workers.pulse import Reporter
 from workers.tasks import training
 
@@ -29,12 +30,19 @@ def preview_import(job: JobRow, reporter: Reporter) -> JSON:
         return uploads.run_preview(session, job, reporter)
 
 
+def purge(_job: JobRow, _reporter: Reporter) -> None:
+    with unit_of_work() as session:
+        throttle.purge(session)
+        uploads.purge_uploads(session)
+
+
 Handler = Callable[[JobRow, Reporter], JSON | None]
 
 HANDLERS: dict[Job, Handler] = {
     Job.FREEZE_DATASET: datasets.run,
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
+    Job.PURGE: purge,
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
     Job.TRAIN: training.train,

@@ -1,4 +1,4 @@
-"""The sweep: lost wake-ups, silent workers and expired leases of annotators; the purge: old counters."""
+"""The sweep: lost wake-ups, silent workers and expired leases of annotators; jobs by the clock, one a tick."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from celery.signals import beat_init
 from app import queue
 from app.annotation import service as annotation
 from app.database import unit_of_work
-from app.exchange.uploads import purge_uploads
-from app.web import throttle
 from workers import schedule
 from workers.celery_app import app
 
@@ -33,8 +31,8 @@ def _sweep_beside_the_ticks(**_given: Any) -> None:
     schedule.start_sweeping(sweep)
 
 
-@app.task(name="accord.purge")  # type: ignore[untyped-decorator]
-def purge() -> None:
+@app.task(name=schedule.TICK_TASK)  # type: ignore[untyped-decorator]
+def tick(kind: str, seconds: int) -> None:
+    """What each scheduler sends at each tick; the job it asks for is the same one."""
     with unit_of_work() as session:
-        throttle.purge(session)
-        purge_uploads(session)
+        queue.enqueue_tick(session, queue.Job(kind), seconds=seconds)

@@ -6,6 +6,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import math
 import textwrap
 import types
 import typing
@@ -66,7 +67,11 @@ def _value(name: str, value: Any, hint: Any) -> Any:
         return None
     kind = next(kind for kind in kinds if kind is not type(None))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {bool: isinstance(value, bool), int: is_number and value == int(value), float: is_number}
+    fits = {
+        bool: isinstance(value, bool),
+        int: is_number and math.isfinite(value) and value == int(value),
+        float: is_number,
+    }
     if not fits.get(kind, isinstance(value, str)):
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a text")
         raise BadInput(f"The option {name} must be {wanted}, not {value!r}.")

@@ -128,3 +128,34 @@ def test_a_job_of_no_project_is_the_instance_admins(browse, make, db, project):
 
 def test_jobs_that_do_not_exist_are_not_found(admin):
     assert admin.get("/jobs/999999999").status_code == 404
+
+
+def test_a_training_says_its_place_in_the_line_then_its_phase_and_the_time_left(admin, project, db):
+    first, second = (
+        queue.enqueue(db, queue.Job.TRAIN, {"run_id": n}, key=f"run-{n}", project_id=project.id) for n in (1, 2)
+    )
+    db.commit()
+    queue.claim(first.id)
+    queue.report(first.id, 1, progress=0.25, phase="training", message="125")
+    assert "In the queue (running now: 1, before this: 0)" in admin.get(f"/jobs/{second.id}/card").text
+    assert "In the queue (running now: 1, before this: 0)" in admin.get(f"/projects/{project.id}/jobs").text
+    queue.claim(second.id, lambda _session, _job: "waiting_for_device")
+    assert "Waiting for a free device" in admin.get(f"/jobs/{second.id}").text
+    card = admin.get(f"/jobs/{first.id}/card").text
+    assert "Training of a model" in card
+    assert "Training, in per cent" in card
+    assert re.search(r"About 2\D+left", card)
+
+
+def test_the_places_of_all_that_wait_cost_one_statement(admin, project, db, count_statements):
+    def listed(n):
+        for _ in range(n):
+            queue.enqueue(db, queue.Job.TRAIN, {"run_id": 1}, project_id=project.id)
+        db.commit()
+        with count_statements() as counted:
+            page = admin.get(f"/projects/{project.id}/jobs").text
+        return page.count("In the queue"), len(counted)
+
+    (few, statements), (many, same) = listed(2), listed(10)
+    assert (few > 0, many > few) == (True, True)
+    assert same == statements

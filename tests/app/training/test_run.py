@@ -104,7 +104,7 @@ def test_the_card_alone_asks_again_while_the_run_goes_on(reviewer, base, running
 def test_a_waiting_run_says_that_it_waits(reviewer, base, make, project):
     make.training_run(project)
     page = reviewer.get(f"{base}/1").text
-    assert "Waiting for a device" in page
+    assert "Waiting for a free device" in page
     assert POLL in page
 
 
