@@ -3,6 +3,10 @@
 from accord_client.client import Client
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
 from accord_client.models import (
+    Agreement,
+    AnnotatorPair,
+    Dataset,
+    DatasetDetail,
     Desk,
     Job,
     Judgement,
@@ -16,14 +20,19 @@ from accord_client.models import (
     Task,
     TaskDetail,
     TaskPage,
+    VersionAgreement,
     Vote,
     Votes,
 )
 
 __all__ = [
     "AccordError",
+    "Agreement",
+    "AnnotatorPair",
     "Client",
     "ConnectionLost",
+    "Dataset",
+    "DatasetDetail",
     "Desk",
     "Job",
     "JobFailed",
@@ -38,6 +47,7 @@ __all__ = [
     "Task",
     "TaskDetail",
     "TaskPage",
+    "VersionAgreement",
     "Vote",
     "Votes",
 ]

@@ -7,6 +7,7 @@ is sent once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
@@ -19,7 +20,21 @@ from uuid import UUID, uuid4
 import httpx
 
 from accord_client.errors import AccordError, ConnectionLost, JobFailed
-from accord_client.models import Desk, Job, Judgement, Lease, Me, Project, Serving, Task, TaskDetail, TaskPage
+from accord_client.models import (
+    Agreement,
+    Dataset,
+    DatasetDetail,
+    Desk,
+    Job,
+    Judgement,
+    Lease,
+    Me,
+    Project,
+    Serving,
+    Task,
+    TaskDetail,
+    TaskPage,
+)
 
 ATTEMPTS = 5
 BUSY = frozenset({429, 502, 503, 504})
@@ -103,6 +118,14 @@ class Client:
         address = f"projects/{project_id}/tasks/{task_id}/requeue"
         return TaskDetail.of(self._call("POST", address, json={"judgements": judgements}, may_repeat=False))
 
+    def agreement(self, project_id: int, *, version: int | str | None = None, kind: str | None = None) -> Agreement:
+        """Of all counted votes, or of those under a guideline version ("none": without any) or of a kind of annotator.
+
+        Kinds are person, imported, simulated and model.
+        """
+        query = {"version": version, "kind": kind}
+        return Agreement.of(self._call("GET", f"projects/{project_id}/agreement", params=query))
+
     def next(self, project_id: int) -> Desk:
         """The task on one's desk: the one that is there already, or the next of the queue."""
         return Desk.of(self._call("POST", f"projects/{project_id}/next"))
@@ -168,6 +191,57 @@ class Client:
         """Upload, rehearse, import and wait: the job that has ended, with its counts as its result."""
         preview = self.wait(self.upload(project_id, file), timeout=timeout)
         return self.wait(self.start_import(project_id, preview, **options), timeout=timeout)
+
+    def datasets(self, project_id: int) -> Iterator[Dataset]:
+        """The project's data set versions, newest first, all pages."""
+        for page in self._pages(f"projects/{project_id}/datasets", {}):
+            yield from (Dataset.of(item) for item in page["items"])
+
+    def dataset(self, project_id: int, number: int) -> DatasetDetail:
+        return DatasetDetail.of(self._call("GET", f"projects/{project_id}/datasets/{number}"))
+
+    def freeze(self, project_id: int, **policy: Any) -> DatasetDetail:
+        """Ask for a data set version by this policy (its fields by name, the rest by default); sent once."""
+        return DatasetDetail.of(self._call("POST", f"projects/{project_id}/datasets", json=policy, may_repeat=False))
+
+    def freeze_and_wait(self, project_id: int, *, timeout: float = 600.0, **policy: Any) -> DatasetDetail:
+        """The version once it is frozen; JobFailed with the reason where it could not be."""
+        asked = self.freeze(project_id, **policy)
+        assert asked.job_id is not None
+        self.wait(asked.job_id, timeout=timeout)
+        return self.dataset(project_id, asked.number)
+
+    def verify_dataset(self, project_id: int, number: int) -> Job:
+        """Build the version again from its votes; the job's result says whether the hash is the same (`is_same`)."""
+        return Job.of(self._call("POST", f"projects/{project_id}/datasets/{number}/verify"))
+
+    def download_dataset(self, project_id: int, number: int, name: str, target: str | os.PathLike[str]) -> Path:
+        """Write a file of the version (train.jsonl, held_out.jsonl, all.parquet ...) to `target`, checked by its hash.
+
+        What was begun is removed again where the connection breaks or the hash is another.
+        """
+        expected = self.dataset(project_id, number).files.get(name)
+        if expected is None:
+            raise AccordError("not_found", f"Data set {number} has no file {name}.", status=404)
+        path, partial = Path(target), Path(f"{os.fspath(target)}.partial")
+        digest = hashlib.sha256()
+        try:
+            with self._http.stream("GET", f"projects/{project_id}/datasets/{number}/files/{name}") as response:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(response)
+                with partial.open("wb") as out:
+                    for chunk in response.iter_bytes():
+                        digest.update(chunk)
+                        out.write(chunk)
+            if digest.hexdigest() != expected["sha256"]:
+                raise AccordError("damaged", f"What arrived of {name} is not what data set {number} names.")
+            partial.replace(path)
+        except httpx.TransportError as error:
+            raise ConnectionLost(f"GET {name}: {type(error).__name__}: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
 
     def job(self, job_id: int) -> Job:
         return Job.of(self._call("GET", f"jobs/{job_id}"))

@@ -210,6 +210,57 @@ class Lease(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatorPair(Answer):
+    """Cohen's kappa of two annotators, by pseudonym; `reason` says why the value or the interval is missing."""
+
+    first: str
+    second: str
+    n_items: int
+    kappa: float | None
+    low: float | None
+    high: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionAgreement(Answer):
+    """Agreement of the votes under one guideline version; `version` is None for votes without any.
+
+    `intervals` has low, high, n and reason of each coefficient by its name.
+    """
+
+    version: int | None
+    n_items: int
+    n_votes: int
+    raw: float | None
+    alpha_sym: float | None
+    alpha_nominal: float | None
+    alpha_ordinal: float | None
+    ac1: float | None
+    fleiss: float | None
+    intervals: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement(Answer):
+    """How far annotators agree; the coefficients and `intervals` as in VersionAgreement."""
+
+    n_items: int
+    n_votes: int
+    n_overlapping: int
+    labels: dict[str, int]
+    raw: float | None
+    alpha_sym: float | None
+    alpha_nominal: float | None
+    alpha_ordinal: float | None
+    ac1: float | None
+    fleiss: float | None
+    intervals: dict[str, Any]
+    cohen: list[AnnotatorPair]
+    versions: list[VersionAgreement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Answer):
     """Background work; `state` is queued, running, succeeded, failed or cancelled."""
 
@@ -225,3 +276,31 @@ class Job(Answer):
     @property
     def has_ended(self) -> bool:
         return self.state in ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Answer):
+    """A data set version. `state` is frozen, or that of the job which is to freeze it."""
+
+    number: int
+    state: str
+    job_id: int | None
+    rows: int | None
+    votes: int | None
+    agreement: dict[str, Any] | None
+    content_hash: str | None
+    policy_hash: str
+    created_at: datetime
+    created_by: str | None
+    frozen_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDetail(Dataset):
+    """`files` maps a name to its sha256, bytes and rows."""
+
+    policy: dict[str, Any]
+    manifest: dict[str, Any] | None
+    files: dict[str, Any]
+    last_check: dict[str, Any] | None

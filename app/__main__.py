@@ -174,17 +174,33 @@ def agreement(
 ) -> None:
     """How far annotators agree: raw, alpha_sym, Krippendorff's alpha, AC1, Fleiss, Cohen by pair.
 
-    Labels A and B (also first and second, response_a and response_b, a1 and a2, left and right) are the two sides of
-    a comparison, with or without a tie (also equal): alpha_sym takes the sides as exchangeable, and the ordinal alpha
-    takes A, tie, B as ordered. both_bad belongs to neither side and leaves no order. Whole numbers are ordered by
-    value, and balanced ones (-3 to 3) are sides too. Other labels are names: no alpha_sym, no ordinal alpha.
+    Labels A and B (also first and second, response_a and response_b, a1 and a2,
+    left and right, 1 and 2) are the two sides of a comparison, with or without
+    a tie (also equal, same, draw). alpha_sym takes the sides as exchangeable:
+    it does not change when A and B change places in some items. The ordinal
+    alpha takes A, tie, B as 1, 2, 3; without a tie there is no order. both_bad
+    (also neither) belongs to neither side: it leaves no order, and alpha_sym
+    keeps it as it is. Other whole numbers are ordered by value, and balanced
+    ones (-3 to 3) are sides too. Any other labels are names: no alpha_sym, no
+    ordinal alpha.
+
+    Cohen's kappa is given for pairs of annotators with at least 30 items in
+    common, at most 50 pairs. Intervals are 95% bootstrap intervals over items;
+    a column cluster (the prompt that items share) makes them intervals over
+    clusters. Where there is no value or no interval, the reason stands in its
+    place.
+
+    --json prints n_items, n_votes, raw, alpha_sym, alpha_nominal,
+    alpha_ordinal, ac1, fleiss (numbers, or null where there is none), cohen (a
+    list of pairs), and intervals (low, high, n and reason of each by its name).
     """
     import json
 
     from app.quality.reading import read_votes
     from app.quality.summary import as_json, as_table, summarise
 
-    summary = summarise(read_votes(file))
+    votes, clusters = read_votes(file)
+    summary = summarise(votes, clusters=clusters)
     print(json.dumps(as_json(summary)) if as_object else as_table(summary))
 
 

@@ -77,6 +77,14 @@ def unit_of_work() -> Iterator[Session]:
         session.commit()
 
 
+def end_of_writing(session: Session) -> None:
+    """Commit now and give the connection back, for a request that computes long on what it has read.
+
+    Objects stay as they are; another statement would begin a transaction of its own.
+    """
+    session.commit()
+
+
 def after_commit(session: Session, callback: Callable[[], None]) -> None:
     """Run `callback` once this transaction has been committed; never after a rollback.
 

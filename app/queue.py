@@ -45,6 +45,8 @@ class Job(StrEnum):
     PURGE = "purge"
     SEND_MAIL = "send_mail"
     TRAIN = "train"
+    FREEZE_DATASET = "freeze_dataset"
+    VERIFY_DATASET = "verify_dataset"
 
 
 QUEUES: dict[Job, str] = {
@@ -54,6 +56,8 @@ QUEUES: dict[Job, str] = {
     Job.PURGE: "default",
     Job.SEND_MAIL: "default",
     Job.TRAIN: "train",
+    Job.FREEZE_DATASET: "default",
+    Job.VERIFY_DATASET: "default",
 }
 
 

@@ -12,13 +12,19 @@ from app.annotation import pages as annotation_pages
 from app.dashboard import api as dashboard_api
 from app.dashboard import audit_pages, jobs, jobs_api, sample_pages
 from app.dashboard import pages as dashboard_pages
+from app.datasets import api as datasets_api
+from app.datasets import pages as datasets_pages
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
 from app.projects import guideline_api, guideline_pages, people_api, people_pages
 from app.projects import pages as projects_pages
+from app.quality import api as quality_api
+from app.quality import pages as quality_pages
 from app.review import api as review_api
 from app.review import pages as review_pages
+from app.training import api as training_api
+from app.training import pages as training_pages
 
 
 def page_routers() -> list[APIRouter]:
@@ -35,6 +41,9 @@ def page_routers() -> list[APIRouter]:
         exchange_pages.router,
         jobs.router,
         review_pages.router,
+        training_pages.router,
+        datasets_pages.router,
+        quality_pages.router,
     ]
 
 
@@ -51,4 +60,7 @@ def api_routers() -> list[APIRouter]:
         exchange_api.router,
         jobs_api.router,
         review_api.router,
+        training_api.router,
+        datasets_api.router,
+        quality_api.router,
     ]

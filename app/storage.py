@@ -50,6 +50,12 @@ def save_stream(folder: str, stream: BinaryIO | IO[bytes], *, max_bytes: int) ->
     Returns (name, sha256 in hex, bytes). Raises TooLarge beyond `max_bytes`, and leaves nothing behind then.
     """
     name = f"{folder}/{uuid4().hex}"
+    sha256, size = save_named(name, stream, max_bytes=max_bytes)
+    return name, sha256, size
+
+
+def save_named(name: str, stream: BinaryIO | IO[bytes], *, max_bytes: int | None = None) -> tuple[str, int]:
+    """Copy a stream into storage under this name, in the place of what was there; (sha256 in hex, bytes)."""
     filesystem, path = _path(name)
     filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
     digest, size = hashlib.sha256(), 0
@@ -58,7 +64,7 @@ def save_stream(folder: str, stream: BinaryIO | IO[bytes], *, max_bytes: int) ->
         with filesystem.open(partial, "wb") as out:
             while chunk := stream.read(CHUNK):
                 size += len(chunk)
-                if size > max_bytes:
+                if max_bytes is not None and size > max_bytes:
                     raise TooLarge(
                         "The file is larger than %(limit)d MB; nothing was kept. "
                         "Split it, or raise ACCORD_MAX_UPLOAD_BYTES.",
@@ -71,7 +77,7 @@ def save_stream(folder: str, stream: BinaryIO | IO[bytes], *, max_bytes: int) ->
         if filesystem.exists(partial):
             filesystem.rm(partial)
         raise
-    return name, digest.hexdigest(), size
+    return digest.hexdigest(), size
 
 
 def open_stored(name: str) -> BinaryIO:
@@ -84,9 +90,11 @@ def open_stored(name: str) -> BinaryIO:
 
 
 def delete_stored(name: str) -> None:
+    """Also what a killed process left half written under that name."""
     filesystem, path = _path(name)
-    if filesystem.exists(path):
-        filesystem.rm(path)
+    for there in (path, f"{path}.partial"):
+        if filesystem.exists(there):
+            filesystem.rm(there)
 
 
 def nothing() -> None:

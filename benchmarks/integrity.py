@@ -32,6 +32,6 @@ def measure() -> dict[str, Any]:
     for name, result in results.items():
         print(f"{result:<8} {seconds.get(name, 0):7.1f} s  {name}")
     if run.returncode != 0:
-        print(run.stdout[-4000:])
+        print(run.stdout[run.stdout.find("= FAILURES =") :])
         raise SystemExit(1)
     return {"results": results, "test_seconds": seconds}

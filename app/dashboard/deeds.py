@@ -46,6 +46,12 @@ def deeds() -> dict[str, Deed]:
         "sample.fill": Deed("data", _("%(actor)s asked for simulated annotators")),
         "import.started": Deed("data", _("%(actor)s started the import of %(filename)s")),
         "tasks.imported": Deed("data", _("%(actor)s imported %(tasks)s tasks and %(votes)s judgements")),
+        "training.start": Deed("data", _("%(actor)s started the training of %(name)s on data set %(dataset)s")),
+        "training.cancel": Deed("data", _("%(actor)s cancelled the training of %(name)s")),
+        "dataset.freeze": Deed("data", _("%(actor)s asked for data set %(number)s")),
+        "dataset.frozen": Deed("data", _("%(actor)s froze data set %(number)s (%(rows)s rows of %(votes)s votes)")),
+        "dataset.verify": Deed("data", _("%(actor)s asked for data set %(number)s to be built again and compared")),
+        "votes.export": Deed("data", _("%(actor)s downloaded %(votes)s votes")),
         "job.cancelled": Deed("data", _("%(actor)s cancelled a job")),
         "task.set_priority": Deed("data", _("%(actor)s set the priority of a task to %(after)s")),
         "task.set_tags": Deed("data", _("%(actor)s changed the tags of a task")),
@@ -129,8 +135,12 @@ def link(event: AuditEvent) -> str | None:
         return None
     if event.target_type == "task":
         return f"{inside}/tasks/{event.target_id}"
+    if event.target_type == "dataset_version" and "number" in event.detail:
+        return f"{inside}/datasets/{event.detail['number']}"
     if event.target_type == "job":
         return f"/jobs/{event.target_id}"
+    if event.target_type == "training_run" and "number" in event.detail:
+        return f"{inside}/training/{event.detail['number']}"
     if event.action == "guideline.publish" and "number" in event.detail:
         return f"{inside}/guidelines/versions/{event.detail['number']}"
     return None

@@ -8,9 +8,12 @@ from sqlalchemy.orm import Session
 
 from app import audit, queue
 from app.accounts.access import Viewer, has_role, role_in_project
+from app.datasets import labels as dataset_labels
 from app.errors import NotFound
 from app.models import Job, JobState, Role
 from app.web.i18n import gettext as _
+
+DATASET_KINDS = (queue.Job.FREEZE_DATASET, queue.Job.VERIFY_DATASET)
 
 
 def access_job(session: Session, viewer: Viewer, job_id: int) -> Job:
@@ -52,7 +55,11 @@ def card(job: Job, place: tuple[int, int] | None = None) -> dict[str, Any]:
 
 
 def title(job: Job) -> str:
-    named = {"filename": str(job.payload.get("filename", "")), "name": str(job.payload.get("name", _("a model")))}
+    named = {
+        "filename": str(job.payload.get("filename", "")),
+        "name": str(job.payload.get("name", _("a model"))),
+        "number": str(job.payload.get("number", "")),
+    }
     titles = {
         queue.Job.IMPORT_TASKS: _("Import of %(filename)s"),
         queue.Job.PREVIEW_IMPORT: _("Preview of %(filename)s"),
@@ -60,6 +67,8 @@ def title(job: Job) -> str:
         queue.Job.SEND_MAIL: _("Mail"),
         queue.Job.PURGE: _("Clearing away of old counters and uploads"),
         queue.Job.TRAIN: _("Training of %(name)s"),
+        queue.Job.FREEZE_DATASET: _("Freezing of data set %(number)s"),
+        queue.Job.VERIFY_DATASET: _("Check of data set %(number)s"),
     }
     return titles.get(queue.Job(job.kind), job.kind) % named
 
@@ -84,8 +93,11 @@ def _phase(job: Job, place: tuple[int, int] | None) -> str | None:
         "saving": _("Measuring and saving the best model"),
         "storing": _("Storing the result"),
     }
-    named = trainings if job.kind == queue.Job.TRAIN else phases
-    return named.get(job.phase) or job.phase or None
+    if job.kind == queue.Job.TRAIN:
+        phases = trainings
+    if job.kind in DATASET_KINDS:
+        phases = dataset_labels.phases()
+    return phases.get(job.phase) or job.phase or None
 
 
 def _progress(job: Job) -> tuple[int | None, int | None]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from app import queue
 from app.accounts.access import CurrentViewer, Viewer, role_in_project
-from app.dashboard.job_cards import access_job, cancel_job, card, title
+from app.dashboard.job_cards import DATASET_KINDS, access_job, cancel_job, card, title
 from app.models import Job, JobState, Role
 from app.projects.access import ProjectAdmin, access_project
 from app.projects.navigation import studio_nav
@@ -88,4 +88,8 @@ def _shown(job: Job, place: tuple[int, int] | None, *, follow: bool) -> dict[str
 def _outcome_url(job: Job) -> str:
     if job.kind == queue.Job.PREVIEW_IMPORT and job.project_id is not None:
         return f"/projects/{job.project_id}/import/{job.id}"
+    if job.kind == queue.Job.TRAIN and job.project_id is not None and "number" in job.payload:
+        return f"/projects/{job.project_id}/training/{job.payload['number']}"
+    if job.kind in DATASET_KINDS and job.project_id is not None and "number" in job.payload:
+        return f"/projects/{job.project_id}/datasets/{job.payload['number']}"
     return f"/jobs/{job.id}"

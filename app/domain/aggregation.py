@@ -7,6 +7,7 @@ Dirichlet prior on each annotator's confusion matrix follows Paun et al., "Compa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,15 @@ def majority(items: Ints, labels: Ints, *, n_items: int, n_labels: int) -> Float
     counts = np.bincount(items * n_labels + labels, minlength=n_items * n_labels).reshape(n_items, n_labels)
     total = counts.sum(axis=1, keepdims=True)
     return np.where(total > 0, counts / np.maximum(total, 1), 1 / n_labels)
+
+
+def most_voted(counts: Floats, *, ties_to: Sequence[int]) -> Ints:
+    """The label with most votes of each item, (items,), from counts (items, labels).
+
+    `ties_to` lists all labels; among those with most votes the one that stands first in it wins.
+    """
+    order = np.array(ties_to, dtype=np.int64)
+    return np.asarray(order[counts[:, order].argmax(axis=1)], dtype=np.int64)
 
 
 def dawid_skene(

@@ -1,20 +1,22 @@
 """Agreement between annotators: raw, Krippendorff's alpha, alpha_sym, Gwet's AC1 and AC2, Fleiss, Cohen.
 
-Everything is computed from two arrays: `counts` (items x labels: how many annotators gave item i the label k) and, for
-pairs of annotators, the votes themselves. Items with fewer than two votes say nothing about agreement and are left
-out where a formula needs pairs of votes. Input without variation gives a `Reason` instead of a number: never 0, 1
-or NaN.
+Everything is computed from `counts` (items x labels: how many annotators gave item i the label k). Each item adds a
+few numbers to sums over items (`features`), and every coefficient is a function of those sums, so that a bootstrap
+(app.domain.agreement_intervals) never touches a vote again. Items with fewer than two votes say nothing about
+agreement and are left out where a formula needs pairs of votes.
+
+A coefficient of sums is an array over their leading axes, NaN where it is not defined. The functions of `counts` give
+a float, or None instead of NaN: input without variation (one label only) has no coefficient, neither 0 nor 1.
 
 Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011); Gwet, "Computing inter-rater reliability
 and its variance in the presence of high agreement" (2008) and "Handbook of Inter-Rater Reliability" (4th ed., 2014,
-missing ratings: ch. 2 and 4); Fleiss (1971); Cohen (1960); Efron and Tibshirani (1993) for the bootstrap.
+missing ratings: ch. 2 and 4); Fleiss (1971); Cohen (1960).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -24,41 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Metric = Literal["nominal", "ordinal", "interval", "ratio"]
 
-MINIMUM_ITEMS = 30
-BOOTSTRAP_REPLICATES = 1000
-PAIR_MINIMUM_ITEMS = 30
-PAIRS_SHOWN = 50
 _CHUNK = 100
-
-
-class Reason(StrEnum):
-    """Why there is no number."""
-
-    NO_OVERLAP = "no_overlap"
-    NO_VARIATION = "no_variation"
-    TOO_FEW_ITEMS = "too_few_items"
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value with its 95% interval and the number of items behind it, or the reason why one of them is missing."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    reason: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PairKappa:
-    """Cohen's kappa of two annotators over the items both have judged."""
-
-    first: int
-    second: int
-    n_items: int
-    kappa: float | None
-    reason: Reason | None
 
 
 def label_counts(items: Ints, labels: Ints, *, n_items: int, n_labels: int) -> Floats:
@@ -68,13 +36,15 @@ def label_counts(items: Ints, labels: Ints, *, n_items: int, n_labels: int) -> F
 
 
 def coincidences(counts: Floats) -> Floats:
-    """Krippendorff's coincidences of each item, (items, labels, labels): n_ik (n_il - [k = l]) / (m_i - 1)."""
+    """Krippendorff's coincidences of each item, (items, labels, labels): n_ik (n_il - [k = l]) / (m_i - 1).
+
+    Zero for items with fewer than two votes.
+    """
     votes = counts.sum(axis=1)
-    usable = counts[votes >= 2]
-    pairs = usable[:, :, None] * usable[:, None, :]
+    pairs = counts[:, :, None] * counts[:, None, :]
     diagonal = np.arange(counts.shape[1])
-    pairs[:, diagonal, diagonal] -= usable
-    return np.asarray(pairs / (usable.sum(axis=1) - 1)[:, None, None], dtype=np.float64)
+    pairs[:, diagonal, diagonal] -= counts
+    return np.asarray(pairs / np.maximum(votes - 1, 1)[:, None, None], dtype=np.float64)
 
 
 def distances(marginals: Floats, *, metric: Metric, values: Floats | None = None) -> Floats:
@@ -101,6 +71,7 @@ def alpha_of(
     averaged with their mirror image first, which is alpha_sym. Which response is stored as "A" is arbitrary, so the
     sides' marginals are nuisance; alpha_sym does not move when the sides of any item are exchanged.
     """
+    has_variation = _has_variation(observed.sum(axis=-1))
     if mirror is not None:
         observed = (observed + observed[..., mirror[:, None], mirror[None, :]]) / 2
     marginals = observed.sum(axis=-1)
@@ -110,38 +81,98 @@ def alpha_of(
     expected = (marginals[..., :, None] * marginals[..., None, :] * delta).sum(axis=(-2, -1))
     with np.errstate(divide="ignore", invalid="ignore"):
         alpha = 1.0 - (total - 1.0) * disagreement / expected
-    return np.where(expected > 0, alpha, np.nan)
+    # alpha_sym's expectation is positive even where everybody always said "A": that is no variation all the same.
+    return np.where((expected > 0) & has_variation, alpha, np.nan)
+
+
+def _has_variation(marginals: Floats) -> NDArray[np.bool_]:
+    """Whether more than one label occurs; weights of a bootstrap leave rounding errors, hence no test against 0."""
+    return np.asarray(marginals.max(axis=-1) < marginals.sum(axis=-1) * (1 - 1e-12))
+
+
+def features(counts: Floats, *, weights: Floats | None = None) -> Floats:
+    """What each item adds to the sums that the coefficients are functions of, (items, labels**2 + 2 labels + 3).
+
+    In this order: its coincidences; its agreement (weighted by `weights`, (labels, labels), for AC2); 1 if it has two
+    votes; its label shares; 1 if it has a vote; its counts if it has two votes.
+    """
+    weights = np.eye(counts.shape[1]) if weights is None else weights
+    votes = counts.sum(axis=1, keepdims=True)
+    is_usable = votes >= 2
+    usable = np.where(is_usable, counts, 0.0)
+    agreeing = (usable * (usable @ weights - 1.0)).sum(axis=1, keepdims=True)
+    columns = [
+        coincidences(counts).reshape(len(counts), -1),
+        agreeing / np.maximum(votes * (votes - 1.0), 1.0),
+        is_usable,
+        counts / np.maximum(votes, 1.0),
+        votes > 0,
+        usable,
+    ]
+    return np.concatenate(columns, axis=1, dtype=np.float64)
+
+
+def coincidences_in(sums: Floats) -> Floats:
+    """The coincidence matrices (..., labels, labels) within sums (..., features)."""
+    k = _n_labels(sums)
+    return sums[..., : k * k].reshape(*sums.shape[:-1], k, k)
+
+
+def raw_of(sums: Floats) -> Floats:
+    """The mean over items of the share of agreeing pairs of votes, from sums (..., features)."""
+    k = _n_labels(sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(sums[..., k * k] / sums[..., k * k + 1], dtype=np.float64)
+
+
+def gwet_of(sums: Floats, *, weights: Floats | None = None) -> Floats:
+    """AC1, or AC2 of sums made with the same weights. Chance agreement uses the mean of the items' label shares."""
+    k = _n_labels(sums)
+    if k < 2:
+        return np.full(sums.shape[:-1], np.nan)
+    total_weight = k if weights is None else float(weights.sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        prevalence = sums[..., k * k + 2 : k * k + 2 + k] / sums[..., k * k + 2 + k, None]
+        chance = total_weight / (k * (k - 1)) * (prevalence * (1 - prevalence)).sum(axis=-1)
+        return np.where(_has_variation(prevalence), (raw_of(sums) - chance) / (1 - chance), np.nan)
+
+
+def fleiss_of(sums: Floats) -> Floats:
+    """Fleiss' kappa; where items have different numbers of votes, chance agreement uses the pooled votes."""
+    k = _n_labels(sums)
+    pooled = sums[..., -k:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.square(pooled / pooled.sum(axis=-1, keepdims=True)).sum(axis=-1)
+        return np.where(_has_variation(pooled), (raw_of(sums) - chance) / (1 - chance), np.nan)
+
+
+def cohen_of(tables: Floats) -> Floats:
+    """Cohen's kappa of cross tables (..., labels, labels) of two annotators; NaN where both always said the same."""
+    total = tables.sum(axis=(-2, -1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = np.trace(tables, axis1=-2, axis2=-1) / total
+        chance = (tables.sum(axis=-2) * tables.sum(axis=-1)).sum(axis=-1) / np.square(total)
+        return np.where(chance < 1 - 1e-12, (observed - chance) / (1 - chance), np.nan)
+
+
+def _n_labels(sums: Floats) -> int:
+    """features = labels**2 + 2 labels + 3."""
+    return math.isqrt(sums.shape[-1] - 2) - 1
+
+
+def number(value: Floats) -> float | None:
+    """None for NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def raw_agreement(counts: Floats) -> float | None:
     """The share of agreeing pairs of votes on the same item, each item weighing alike; None without overlap."""
-    shares = _pairwise_agreement(counts, np.eye(counts.shape[1]))
-    return float(shares.mean()) if shares.size else None
-
-
-def _pairwise_agreement(counts: Floats, weights: Floats) -> Floats:
-    """Gwet's weighted agreement of each item with two votes or more, (items,)."""
-    usable = counts[counts.sum(axis=1) >= 2]
-    votes = usable.sum(axis=1)
-    weighted = usable @ weights
-    return np.asarray((usable * (weighted - 1.0)).sum(axis=1) / (votes * (votes - 1.0)), dtype=np.float64)
+    return number(raw_of(features(counts).sum(axis=0)))
 
 
 def gwet(counts: Floats, *, weights: Floats | None = None) -> float | None:
-    """AC1, or AC2 with a (labels, labels) matrix of weights in [0, 1]; None where nothing varies or overlaps.
-
-    Chance agreement uses the mean of each item's own label shares, over all items with a vote.
-    """
-    k = counts.shape[1]
-    weights = np.eye(k) if weights is None else weights
-    shares = _pairwise_agreement(counts, weights)
-    votes = counts.sum(axis=1)
-    judged = counts[votes > 0]
-    if not shares.size or k < 2:
-        return None
-    prevalence = (judged / judged.sum(axis=1, keepdims=True)).mean(axis=0)
-    chance = weights.sum() / (k * (k - 1)) * float((prevalence * (1 - prevalence)).sum())
-    return float((shares.mean() - chance) / (1 - chance))
+    """AC1, or AC2 with a (labels, labels) matrix of weights in [0, 1]; None where nothing varies or overlaps."""
+    return number(gwet_of(features(counts, weights=weights).sum(axis=0), weights=weights))
 
 
 def quadratic_weights(n_labels: int) -> Floats:
@@ -152,105 +183,28 @@ def quadratic_weights(n_labels: int) -> Floats:
 
 def fleiss(counts: Floats) -> float | None:
     """Fleiss' kappa over the items with two votes or more; None where nothing varies or overlaps."""
-    usable = counts[counts.sum(axis=1) >= 2]
-    if not len(usable):
-        return None
-    observed = float(_pairwise_agreement(usable, np.eye(counts.shape[1])).mean())
-    prevalence = usable.sum(axis=0) / usable.sum()
-    chance = float(np.square(prevalence).sum())
-    return None if chance >= 1 else (observed - chance) / (1 - chance)
+    return number(fleiss_of(features(counts).sum(axis=0)))
 
 
 def cohen(table: Floats) -> float | None:
     """Cohen's kappa of a (labels, labels) cross table of two annotators; None where nothing varies."""
-    total = table.sum()
-    if total == 0:
-        return None
-    observed = np.trace(table) / total
-    chance = float((table.sum(axis=0) * table.sum(axis=1)).sum() / total**2)
-    return None if chance >= 1 else float((observed - chance) / (1 - chance))
-
-
-def pair_kappas(items: Ints, annotators: Ints, labels: Ints, *, n_labels: int) -> list[PairKappa]:
-    """Cohen's kappa of the annotator pairs with most items in common: at least 30 items, at most 50 pairs."""
-    order = np.argsort(items, kind="stable")
-    items, annotators, labels = items[order], annotators[order], labels[order]
-    pairs: list[Ints] = []
-    starts = np.flatnonzero(np.r_[True, items[1:] != items[:-1]]) if items.size else np.zeros(0, dtype=np.int64)
-    sizes = np.diff(np.r_[starts, items.size])
-    for size in np.unique(sizes[sizes >= 2]):
-        rows = starts[sizes == size][:, None] + np.arange(size)
-        left, right = np.triu_indices(int(size), 1)
-        pairs.append(np.stack([rows[:, left].ravel(), rows[:, right].ravel()], axis=1))
-    if not pairs:
-        return []
-    found = np.concatenate(pairs)
-    swap = annotators[found[:, 0]] > annotators[found[:, 1]]
-    found[swap] = found[swap][:, ::-1]
-    names = np.stack([annotators[found[:, 0]], annotators[found[:, 1]]], axis=1)
-    distinct, which, shared = np.unique(names, axis=0, return_inverse=True, return_counts=True)
-    ranked = np.lexsort((distinct[:, 1], distinct[:, 0], -shared))
-    chosen = [int(p) for p in ranked if shared[p] >= PAIR_MINIMUM_ITEMS][:PAIRS_SHOWN]
-    return [_pair_kappa(distinct[p], labels[found[which.ravel() == p]], n_labels) for p in chosen]
-
-
-def _pair_kappa(pair: Ints, both: Ints, n_labels: int) -> PairKappa:
-    table = np.zeros((n_labels, n_labels))
-    np.add.at(table, (both[:, 0], both[:, 1]), 1.0)
-    kappa = cohen(table)
-    return PairKappa(int(pair[0]), int(pair[1]), len(both), kappa, None if kappa is not None else Reason.NO_VARIATION)
-
-
-def estimate_alpha(
-    counts: Floats,
-    clusters: Ints,
-    *,
-    rng: np.random.Generator,
-    metric: Metric = "nominal",
-    values: Floats | None = None,
-    mirror: Ints | None = None,
-    replicates: int = BOOTSTRAP_REPLICATES,
-) -> Estimate:
-    """Alpha with a percentile interval from a bootstrap over clusters (prompts), (items,) codes from 0.
-
-    Clusters and not votes are drawn, since votes on one prompt are not independent.
-    """
-    usable = counts.sum(axis=1) >= 2
-    per_item = coincidences(counts)
-    n = int(usable.sum())
-    if n == 0:
-        return Estimate(None, None, None, 0, Reason.NO_OVERLAP)
-
-    def statistic(observed: Floats) -> Floats:
-        return alpha_of(observed, metric=metric, values=values, mirror=mirror)
-
-    value = float(statistic(per_item.sum(axis=0)))
-    if np.isnan(value):
-        return Estimate(None, None, None, n, Reason.NO_VARIATION)
-    groups = np.unique(clusters[usable], return_inverse=True)[1].ravel()
-    if groups.max() + 1 < MINIMUM_ITEMS:
-        return Estimate(value, None, None, n, Reason.TOO_FEW_ITEMS)
-    k = counts.shape[1]
-    sums = np.zeros((groups.max() + 1, k * k))
-    np.add.at(sums, groups, per_item.reshape(n, k * k))
-    drawn = bootstrap(sums, lambda totals: statistic(totals.reshape(-1, k, k)), rng=rng, replicates=replicates)
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), n)
+    return number(cohen_of(table))
 
 
 def bootstrap(
     sums: Floats, statistic: Callable[[Floats], Floats], *, rng: np.random.Generator, replicates: int
 ) -> Floats:
-    """The statistic of `replicates` resamples of the rows of `sums` (clusters, features); (replicates,).
+    """The statistic of `replicates` resamples of the rows of `sums` (clusters, features); (replicates, ...).
 
     A resample is its vector of multiplicities times the clusters' sums, so that no vote is touched again.
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13.
     """
     clusters = len(sums)
     drawn = []
     for start in range(0, replicates, _CHUNK):
         size = min(_CHUNK, replicates - start)
         picks = rng.integers(clusters, size=(size, clusters))
-        offsets = np.arange(size)[:, None] * clusters
-        weights = np.bincount((picks + offsets).ravel(), minlength=size * clusters).reshape(size, clusters)
+        picks += np.arange(size)[:, None] * clusters
+        weights = np.bincount(picks.ravel(), minlength=size * clusters).reshape(size, clusters)
         drawn.append(statistic(weights.astype(np.float64) @ sums))
     return np.concatenate(drawn)

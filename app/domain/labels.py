@@ -60,7 +60,7 @@ def _sided(left: str, right: str, rest: set[str]) -> Scale:
 
 def _numbers(found: set[str]) -> list[int] | None:
     try:
-        return sorted(int(label) for label in found)
+        return sorted(int(label) for label in found) or None
     except ValueError:
         return None
 

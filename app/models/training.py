@@ -1,4 +1,4 @@
-"""Training runs: what was asked for, what was measured while they ran, their checkpoints, and who holds which device."""
+"""Training runs: what was asked for, what they measured, their checkpoints, and who holds which device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.models.types import CreatedAt, Id
 
 
 class TrainingRun(Base):
-    """One model asked for. Its job row says how far it is; `result` and `files` are written once, when it has ended well.
+    """One model asked for. Its job row says how far it is; `result` and `files` are written once, when it ended well.
 
     `options` are the algorithm's own, by the names of its Config; `files` maps a file's name to {"stored", "sha256",
     "bytes"}.

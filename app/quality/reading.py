@@ -1,4 +1,4 @@
-"""Votes from a file: JSONL or CSV with the columns item, annotator and label."""
+"""Votes from a file: JSONL or CSV with the columns item, annotator and label, and perhaps cluster."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.errors import Invalid
 
 COLUMNS = ("item", "annotator", "label")
 
 
-def read_votes(path: Path) -> list[tuple[str, str, str]]:
-    """The votes in the order of the file; Invalid with row and column where one cannot be used."""
+CLUSTER = "cluster"
+
+
+class FileVotes(NamedTuple):
+    """(item, annotator, label) of each vote in the order of the file; `clusters` is None without such a column."""
+
+    votes: list[tuple[str, str, str]]
+    clusters: list[str] | None
+
+
+def read_votes(path: Path) -> FileVotes:
+    """Invalid with row and column where a vote cannot be used."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -23,7 +33,9 @@ def read_votes(path: Path) -> list[tuple[str, str, str]]:
         raise Invalid("The file cannot be read: %(why)s.", why=error.strerror or str(error)) from None
     rows = _json_rows(text) if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else _csv_rows(text)
     seen: set[tuple[str, str]] = set()
-    votes = []
+    votes: list[tuple[str, str, str]] = []
+    clusters: list[str] = []
+    cluster_of: dict[str, str] = {}
     for number, row in rows:
         item, annotator, label = (_cell(row, number, column) for column in COLUMNS)
         if (item, annotator) in seen:
@@ -34,10 +46,28 @@ def read_votes(path: Path) -> list[tuple[str, str, str]]:
                 item=item,
             )
         seen.add((item, annotator))
+        if CLUSTER in row or clusters:
+            clusters.append(_cluster(row, number, item, cluster_of, is_first=not votes))
         votes.append((item, annotator, label))
     if not votes:
         raise Invalid("The file holds no votes. It needs the columns item, annotator and label.")
-    return votes
+    return FileVotes(votes, clusters or None)
+
+
+def _cluster(row: dict[str, Any], number: int, item: str, cluster_of: dict[str, str], *, is_first: bool) -> str:
+    if not is_first and not cluster_of:
+        raise Invalid("Row %(row)d has a cluster and the rows before it have none. Give all one, or none.", row=number)
+    cluster = _cell(row, number, CLUSTER)
+    known = cluster_of.setdefault(item, cluster)
+    if known != cluster:
+        raise Invalid(
+            "Row %(row)d: item %(item)s is in cluster %(cluster)s here and in %(known)s before.",
+            row=number,
+            item=item,
+            cluster=cluster,
+            known=known,
+        )
+    return cluster
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -9,61 +9,107 @@ from typing import Any
 import numpy as np
 
 from app.domain import agreement as ag
+from app.domain import agreement_intervals as ai
 from app.domain.labels import Scale, infer_scale
 
 SEED = 20_110_117
+COEFFICIENTS = ("raw", "alpha_sym", "alpha_nominal", "alpha_ordinal", "ac1", "fleiss")
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """(votes,) codes from 0 into `item_names` and `annotator_names`, labels as codes of the scale.
+
+    `clusters` is each vote's prompt: the bootstrap draws prompts. Codes count up in the order of first appearance.
+    """
+
+    items: ag.Ints
+    annotators: ag.Ints
+    labels: ag.Ints
+    clusters: ag.Ints
+    item_names: Sequence[str]
+    annotator_names: Sequence[str]
+    scale: Scale
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementSummary:
-    """`cohen` names annotators as the votes did; coefficients that do not apply to the labels are None."""
+    """`estimates` has a value, or a reason, for each name of COEFFICIENTS; `cohen` names annotators as the votes did.
+
+    `label_counts` is in the order of the scale's names.
+    """
 
     n_items: int
     n_votes: int
+    n_overlapping: int
+    n_clusters: int
     scale: Scale
-    raw: float | None
-    alpha_sym: ag.Estimate | None
-    alpha_nominal: ag.Estimate
-    alpha_ordinal: ag.Estimate | None
-    ac1: float | None
-    fleiss: float | None
-    cohen: list[tuple[str, str, ag.PairKappa]]
+    label_counts: tuple[int, ...]
+    estimates: dict[str, ai.Estimate]
+    cohen: list[tuple[str, str, ai.Estimate]]
 
 
 def summarise(
     votes: Sequence[tuple[str, str, str]], *, clusters: Sequence[str] | None = None, seed: int = SEED
 ) -> AgreementSummary:
-    """Agreement of (item, annotator, label) votes; `clusters` names the prompt of each vote (default: its item).
-
-    The seed makes the bootstrap intervals of the page, the command and the API the same.
-    """
+    """Agreement of (item, annotator, label) votes; `clusters` names the prompt of each vote (default: its item)."""
     scale = infer_scale(label for _, _, label in votes)
     code = {name: index for index, name in enumerate(scale.names)}
     item_names, items = _codes([item for item, _, _ in votes])
     annotator_names, annotators = _codes([annotator for _, annotator, _ in votes])
-    labels = np.array([code[label] for _, _, label in votes], dtype=np.int64)
-    counts = ag.label_counts(items, labels, n_items=len(item_names), n_labels=len(scale.names))
-    cluster_of_item = np.arange(len(item_names))
-    if clusters is not None:
-        cluster_of_item[items] = _codes(clusters)[1]
-
-    def alpha(**options: Any) -> ag.Estimate:
-        return ag.estimate_alpha(counts, cluster_of_item, rng=np.random.default_rng(seed), **options)
-
-    return AgreementSummary(
-        n_items=len(item_names),
-        n_votes=len(votes),
+    coded = Votes(
+        items=items,
+        annotators=annotators,
+        labels=np.array([code[label] for _, _, label in votes], dtype=np.int64),
+        clusters=items if clusters is None else _codes(clusters)[1],
+        item_names=item_names,
+        annotator_names=annotator_names,
         scale=scale,
-        raw=ag.raw_agreement(counts),
-        alpha_sym=alpha(mirror=scale.mirror) if scale.mirror is not None else None,
-        alpha_nominal=alpha(),
-        alpha_ordinal=alpha(metric="ordinal") if scale.values is not None else None,
-        ac1=ag.gwet(counts),
-        fleiss=ag.fleiss(counts),
-        cohen=[
-            (annotator_names[pair.first], annotator_names[pair.second], pair)
-            for pair in ag.pair_kappas(items, annotators, labels, n_labels=len(scale.names))
-        ],
+    )
+    return summarise_coded(coded, seed=seed)
+
+
+def summarise_coded(votes: Votes, *, seed: int = SEED, with_pairs: bool = True) -> AgreementSummary:
+    """The seed makes the bootstrap intervals of the page, the command and the API the same."""
+    scale, n_items, k = votes.scale, len(votes.item_names), len(votes.scale.names)
+    counts = ag.label_counts(votes.items, votes.labels, n_items=n_items, n_labels=k)
+    cluster_of_item = np.zeros(n_items, dtype=np.int64)
+    cluster_of_item[votes.items] = votes.clusters
+    statistics: dict[str, ai.Statistic] = {
+        "raw": ag.raw_of,
+        "alpha_nominal": ai.alpha_statistic(),
+        "ac1": ag.gwet_of,
+        "fleiss": ag.fleiss_of,
+    }
+    if scale.mirror is not None:
+        statistics["alpha_sym"] = ai.alpha_statistic(mirror=scale.mirror)
+    if scale.values is not None:
+        statistics["alpha_ordinal"] = ai.alpha_statistic(metric="ordinal")
+    found = ai.estimate_all(counts, cluster_of_item, statistics, rng=np.random.default_rng(seed))
+    usable = counts.sum(axis=1) >= 2
+    n = int(usable.sum())
+    without = ai.Estimate(None, None, None, n, ai.Reason.NOT_APPLICABLE)
+    cohen = (
+        ai.pair_kappas(
+            votes.items,
+            votes.annotators,
+            votes.labels,
+            votes.clusters,
+            n_labels=k,
+            rng=np.random.default_rng(seed),
+        )
+        if with_pairs
+        else []
+    )
+    return AgreementSummary(
+        n_items=n_items,
+        n_votes=len(votes.items),
+        n_overlapping=n,
+        n_clusters=len(np.unique(cluster_of_item[usable])),
+        scale=scale,
+        label_counts=tuple(int(count) for count in counts.sum(axis=0)),
+        estimates={name: found.get(name, without) for name in COEFFICIENTS},
+        cohen=[(votes.annotator_names[pair.first], votes.annotator_names[pair.second], pair.kappa) for pair in cohen],
     )
 
 
@@ -75,58 +121,68 @@ def _codes(names: Sequence[str]) -> tuple[list[str], ag.Ints]:
 
 
 def as_json(summary: AgreementSummary) -> dict[str, Any]:
-    """One object with the keys n_items, n_votes, raw, alpha_sym, alpha_nominal, alpha_ordinal, ac1, fleiss, cohen."""
+    """One object. Each coefficient is a number, or null where there is none; `intervals` has the rest about it.
+
+    An interval's `reason` says why the value or the interval is missing, in a word of `agreement_intervals.Reason`.
+    """
     return {
         "n_items": summary.n_items,
         "n_votes": summary.n_votes,
-        "labels": list(summary.scale.names),
-        "raw": summary.raw,
-        "alpha_sym": _estimate(summary.alpha_sym),
-        "alpha_nominal": _estimate(summary.alpha_nominal),
-        "alpha_ordinal": _estimate(summary.alpha_ordinal),
-        "ac1": summary.ac1,
-        "fleiss": summary.fleiss,
+        "n_overlapping": summary.n_overlapping,
+        "n_clusters": summary.n_clusters,
+        "labels": dict(zip(summary.scale.names, summary.label_counts, strict=True)),
+        **{name: summary.estimates[name].value for name in COEFFICIENTS},
+        "intervals": {name: _interval(summary.estimates[name]) for name in COEFFICIENTS},
         "cohen": [
-            {"first": first, "second": second, "n_items": pair.n_items, "kappa": pair.kappa, "reason": pair.reason}
-            for first, second, pair in summary.cohen
+            {"first": first, "second": second, "n_items": kappa.n, "kappa": kappa.value, **_interval(kappa)}
+            for first, second, kappa in summary.cohen
         ],
     }
 
 
-def _estimate(estimate: ag.Estimate | None) -> dict[str, Any] | None:
-    if estimate is None:
-        return None
-    return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "n": estimate.n,
-        "reason": estimate.reason,
-    }
+def _interval(estimate: ai.Estimate) -> dict[str, Any]:
+    reason = estimate.reason.value if estimate.reason else None
+    return {"low": estimate.low, "high": estimate.high, "n": estimate.n, "reason": reason}
+
+
+NAMES = {
+    "raw": "raw",
+    "alpha_sym": "alpha_sym",
+    "alpha_nominal": "alpha nominal",
+    "alpha_ordinal": "alpha ordinal",
+    "ac1": "AC1",
+    "fleiss": "Fleiss",
+}
+WORDS = {
+    ai.Reason.NO_OVERLAP: "no item has two votes",
+    ai.Reason.NO_VARIATION: "no variation: only one label was given",
+    ai.Reason.NOT_APPLICABLE: "does not apply to these labels",
+    ai.Reason.TOO_FEW_ITEMS: f"fewer than {ai.MINIMUM_ITEMS} items with two votes",
+    ai.Reason.TOO_FEW_PROMPTS: f"fewer than {ai.MINIMUM_CLUSTERS} prompts",
+    ai.Reason.NO_SPREAD: "every resample gives the same",
+    ai.Reason.RARE_LABELS: "a label is too rare",
+}
 
 
 def as_table(summary: AgreementSummary) -> str:
     """The same for eyes, a coefficient a line."""
-    lines = [f"{summary.n_votes} votes on {summary.n_items} items, labels {', '.join(summary.scale.names)}", ""]
-    for name, estimate in (
-        ("alpha_sym", summary.alpha_sym),
-        ("alpha nominal", summary.alpha_nominal),
-        ("alpha ordinal", summary.alpha_ordinal),
-    ):
-        lines.append(f"{name:<14} {_words(estimate)}")
-    for name, value in (("raw", summary.raw), ("AC1", summary.ac1), ("Fleiss", summary.fleiss)):
-        lines.append(f"{name:<14} {'no variation' if value is None else f'{value:.4f}'}")
-    for first, second, pair in summary.cohen:
-        kappa = "no variation" if pair.kappa is None else f"{pair.kappa:.4f}"
-        lines.append(f"Cohen          {kappa}  {first} and {second}, {pair.n_items} items")
+    labels = ", ".join(f"{name} {n}" for name, n in zip(summary.scale.names, summary.label_counts, strict=True))
+    lines = [
+        f"{summary.n_votes} votes on {summary.n_items} items, {summary.n_overlapping} of them with two votes or more",
+        f"labels: {labels}",
+        "",
+    ]
+    lines += [f"{NAMES[name]:<14} {_words(summary.estimates[name])}" for name in COEFFICIENTS]
+    lines += [f"{'Cohen':<14} {_words(kappa)}, {first} and {second}" for first, second, kappa in summary.cohen]
+    if not summary.cohen:
+        lines.append(f"{'Cohen':<14} no two annotators share {ai.PAIR_MINIMUM_ITEMS} items")
     return "\n".join(lines)
 
 
-def _words(estimate: ag.Estimate | None) -> str:
-    if estimate is None:
-        return "does not apply to these labels"
+def _words(estimate: ai.Estimate) -> str:
+    why = WORDS[estimate.reason] if estimate.reason else ""
     if estimate.value is None:
-        return str(estimate.reason).replace("_", " ")
+        return why
     if estimate.low is None:
-        return f"{estimate.value:.4f}  (no interval: {str(estimate.reason).replace('_', ' ')})"
+        return f"{estimate.value:.4f}  (no interval: {why}), {estimate.n} items"
     return f"{estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}], {estimate.n} items"

@@ -48,6 +48,7 @@ def ids_of(make, db, project):
     member = make.member(project)
     task = make.task(project)
     assignment = make.assignment(task, make.annotator(member))
+    make.training_run(project)
     job = queue.enqueue(db, queue.Job.IMPORT_TASKS, {}, project_id=project.id, created_by_id=member.id)
     db.commit()
     return {

@@ -11,6 +11,7 @@ from accord_client import AccordError, Client, ConnectionLost, Job, JobFailed
 from app.accounts.tokens import new_token
 from app.models import Annotation, ApiToken, Role
 from app.projects.definitions import Policy
+from tests.app.datasets.votes import some_votes
 from workers.tasks.jobs import run_job
 
 
@@ -224,3 +225,59 @@ def test_a_file_with_problems_is_refused_with_its_rows(admin, project):
         admin.upload(project.id, io.BytesIO(b'{"prompt": "only one", "responses": ["a"]}\n'), filename="bad.jsonl")
     assert (caught.value.status, caught.value.code) == (422, "import_refused")
     assert caught.value.detail
+
+
+def test_agreement_is_typed_with_its_pairs_and_versions(connect, make, project):
+    make.task(project)
+    seen = connect(make.member(project, Role.REVIEWER)).agreement(project.id)
+    assert (seen.n_votes, seen.raw, seen.cohen, seen.versions) == (0, None, [], [])
+    for _ in range(2):
+        client = connect(make.member(project))
+        client.submit(client.next(project.id).assignment, 1)
+    reviewer = connect(make.member(project, Role.REVIEWER))
+    seen = reviewer.agreement(project.id)
+    assert (seen.n_items, seen.n_votes) == (1, 2)
+    assert seen.intervals["raw"]["reason"] == "too_few_items"
+    assert [(each.version, each.n_votes) for each in seen.versions] == [(1, 2)]
+    assert reviewer.agreement(project.id, version="none", kind="person").n_votes == 0
+
+
+def test_a_data_set_is_frozen_checked_and_downloaded(admin, make, project, tmp_path):
+    some_votes(make, project)
+    admin._sleep = lambda _seconds: run_job(next(admin.datasets(project.id)).job_id)
+    frozen = admin.freeze_and_wait(project.id, held_out_share=0.3)
+    assert (frozen.number, frozen.state, frozen.rows) == (1, "frozen", 10)
+    assert frozen.policy["held_out_share"] == 0.3
+    assert [found.content_hash for found in admin.datasets(project.id)] == [frozen.content_hash]
+    check = admin.verify_dataset(project.id, 1)
+    run_job(check.id)
+    assert admin.wait(check).result["is_same"]
+    path = admin.download_dataset(project.id, 1, "train.jsonl", tmp_path / "train.jsonl")
+    assert len(path.read_text().splitlines()) == frozen.files["train.jsonl"]["rows"]
+    assert [each.name for each in tmp_path.iterdir()] == ["train.jsonl"]
+
+
+def test_a_download_that_is_not_what_was_frozen_is_not_kept(admin, make, project, tmp_path):
+    some_votes(make, project)
+    made = admin.freeze(project.id)
+    with pytest.raises(AccordError) as caught:
+        admin.download_dataset(project.id, 1, "train.jsonl", tmp_path / "train.jsonl")
+    assert caught.value.code == "not_found"
+    run_job(made.job_id)
+    whole = json.dumps(admin._call("GET", f"projects/{project.id}/datasets/1")).encode()
+    for fault, code in (
+        (httpx.Response(200, content=b"{}\n"), "damaged"),
+        (httpx.Response(500), "http_500"),
+        ("refused", "connection_lost"),
+    ):
+        admin.line.faults = [httpx.Response(200, content=whole), fault]
+        with pytest.raises(AccordError) as caught:
+            admin.download_dataset(project.id, 1, "train.jsonl", tmp_path / "train.jsonl")
+        assert caught.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_that_cannot_be_is_refused(admin, project):
+    with pytest.raises(AccordError) as caught:
+        admin.freeze(project.id, minimum_votes=0)
+    assert (caught.value.status, caught.value.field) == (422, "minimum_votes")

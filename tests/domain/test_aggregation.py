@@ -67,3 +67,9 @@ def test_dawid_skene_does_not_care_which_label_comes_first():
     left = ag.dawid_skene(item, annotators, labels, **size).posterior
     right = ag.dawid_skene(item, annotators, 1 - labels, **size).posterior
     assert np.allclose(left, right[:, ::-1], atol=1e-6)
+
+
+def test_ties_go_to_the_label_that_is_named_first():
+    counts = np.array([[2.0, 2.0, 1.0], [1.0, 3.0, 1.0], [2.0, 1.0, 2.0]])
+    assert ag.most_voted(counts, ties_to=(2, 1, 0)).tolist() == [1, 1, 2]
+    assert ag.most_voted(counts, ties_to=(0, 1, 2)).tolist() == [0, 1, 0]

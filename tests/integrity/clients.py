@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-PATIENCE = 1800 if os.environ.get("ACCORD_PROVE") else 300
+PATIENCE = 5400 if os.environ.get("ACCORD_PROVE") else 300
 SPAWN = multiprocessing.get_context("spawn")
 
 

@@ -15,8 +15,11 @@ from app.models import (
     Annotator,
     AnnotatorKind,
     Assignment,
+    DatasetVersion,
     GoldAnswer,
     GuidelineVersion,
+    Job,
+    JobState,
     Membership,
     OverlapReason,
     PolicyVersion,
@@ -28,9 +31,12 @@ from app.models import (
     Task,
     TaskKind,
     TaskResponse,
+    TrainingMetric,
+    TrainingRun,
     User,
 )
 from app.projects.definitions import AnswerSchema, Policy, content_hash
+from app.queue import Job as Kind
 
 _number = itertools.count(1)
 PASSWORD = "correct horse battery staple"
@@ -168,3 +174,63 @@ class Factory:
         task.n_leased += 1
         self.commit()
         return assignment
+
+    def dataset(self, project: Project, *, number: int = 1, is_frozen: bool = True, **values: Any) -> DatasetVersion:
+        """A version as it is once its job has ended, without files; `train_rows` of its rows are for training."""
+        rows = values.pop("train_rows", 800)
+        splits = {"train": {"rows": rows}, "held_out": {"rows": rows // 4}}
+        frozen = {
+            "content_hash": hashlib.sha256(f"{project.id} {number}".encode()).hexdigest(),
+            "manifest": {"counts": {"rows": rows + rows // 4, "splits": splits}, "criteria": {"": rows}},
+            "files": {},
+            "frozen_at": datetime.now(UTC),
+        }
+        values = (frozen if is_frozen else {}) | values
+        version = self._add(
+            DatasetVersion(project_id=project.id, number=number, policy={}, policy_hash="0" * 64, **values)
+        )
+        self.commit()
+        return version
+
+    def training_run(
+        self,
+        project: Project,
+        *,
+        number: int = 1,
+        state: JobState = JobState.QUEUED,
+        dataset: DatasetVersion | None = None,
+        job: dict[str, Any] | None = None,
+        **values: Any,
+    ) -> TrainingRun:
+        """A run with its job in `state`; `job` are further values of the job's row."""
+        dataset = dataset or self.dataset(project, number=1000 + next(_number))
+        row = self._add(
+            Job(
+                kind=Kind.TRAIN,
+                queue="train",
+                payload={"number": number, "name": f"model {number}"},
+                unique_key=f"train:{next(_number)}",
+                project_id=project.id,
+                state=state,
+                **(job or {}),
+            )
+        )
+        run = self._add(
+            TrainingRun(
+                **{"name": f"model {number}", "options": {"model": "scratch"}, **values},
+                project_id=project.id,
+                number=number,
+                algorithm="reward_model",
+                dataset_version_id=dataset.id,
+                job_id=row.id,
+            )
+        )
+        row.payload = {"run_id": run.id, **row.payload}
+        self.commit()
+        return run
+
+    def measured(self, run: TrainingRun, step: int, *, kind: str = "step", attempt: int = 1, **values: Any) -> None:
+        """One measurement of a run; those of a step have what each step reports."""
+        usual = {"loss": 0.6, "accuracy": 0.7, "pairs_per_second": 12.5, "seconds_left": 60.0, "steps": 500}
+        values = (usual if kind == "step" else {}) | values
+        self._add(TrainingMetric(job_id=run.job_id, attempt=attempt, step=step, kind=kind, values=values))

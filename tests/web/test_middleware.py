@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
+from app.main import create_app
 from app.web.gate import SMALL_BODY, Gate
 from app.web.rate import RateLimit
 
@@ -143,13 +145,15 @@ def test_the_rate_limit_refills_with_time():
 
 
 @pytest.fixture
-def failing(anonymous):
+def failing(db):
     def fail():
         raise RuntimeError("a secret detail")
 
-    anonymous.app.get("/fails")(fail)
-    anonymous.app.get("/api/v1/fails")(fail)
-    return anonymous
+    application = create_app()
+    application.get("/fails")(fail)
+    application.get("/api/v1/fails")(fail)
+    with TestClient(application, base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
+        yield client
 
 
 def test_an_unexpected_error_keeps_the_headers_and_hides_the_detail(failing):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from app import queue
+from app.datasets import service
 from app.models import AnnotatorKind, ProjectStatus, Role
 from app.projects.service import save_draft
 from app.web import i18n
 from scripts import messages
 from tests.app.dashboard.judgements import judge
+from tests.app.datasets.votes import freeze, vote
 from tests.support import pseudo
 from tests.support.pseudo import bracketed
+from workers.tasks.jobs import run_job
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +89,7 @@ OF_A_PROJECT = (
     "/audit?since=x",
     "/people",
     "/tasks",
+    "/datasets",
     "/import",
     "/jobs",
     "/judge",
@@ -123,6 +127,31 @@ def test_pages_of_a_project(reader, project, db, status):
         project.archived_at = project.created_at
     db.commit()
     assert left_in(client, [f"/projects/{project.id}{path}" for path in OF_A_PROJECT]) == {}
+
+
+def test_data_sets_from_the_form_to_the_check(reader, make, db):
+    project = make.project(name=bracketed("project"), question=bracketed("question"))
+    client, base = reader(project), f"/projects/{project.id}/datasets"
+    assert_translated(client.get(base))
+    assert_translated(
+        client.post(base, data={"minimum_votes": "0", "slice_weights": "x", "split_seed": ""}), status=422
+    )
+    assert_translated(client.post(base, data={}), status=422)
+    freeze(db, project)
+    assert_translated(client.get(f"{base}/1"))
+    for n in range(4):
+        task = make.task(project, prompt=bracketed(f"prompt {n}"), responses=(bracketed("one"), bracketed("another")))
+        for _ in range(2):
+            vote(make, task, make.outside_annotator(project), ("first", "tie")[n % 2])
+    version, _job = freeze(db, project, ties="keep", guideline_versions=[0, 1], agreement=0.8)
+    assert_translated(client.get(f"{base}/2"))
+    client.post(f"{base}/2/verify")
+    assert_translated(client.get(f"{base}/2"))
+    check = service.verify(db, version, actor_id=None)
+    db.commit()
+    run_job(check.id)
+    assert_translated(client.get(f"{base}/2"))
+    assert_translated(client.get(base))
 
 
 def test_a_new_project_and_its_next_steps(reader, make):

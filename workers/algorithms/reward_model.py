@@ -2,7 +2,7 @@
 
 One network gives a score r(x, y) to a response y to a prompt x, and P(chosen is better) = σ(r(x, chosen) −
 r(x, rejected)). A tie is p = 0.5; strength and doubt of the votes stand in p, what a row is worth in its weight.
-Chosen and rejected go through the network in one batch. The best checkpoint by held-out loss becomes the result.
+Each distinct response of a batch is read once. The best checkpoint by held-out loss becomes the result.
 
 Left out here: several criterion heads, ensembles, rankings in one row, LoRA, more than one device.
 
@@ -23,9 +23,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 
 from workers.training import command, device, model_card, models
+from workers.training.batches import Distinct, epoch_batches, split
 from workers.training.checkpoint import Damaged, verify
 from workers.training.data import Pair, PairFile, check_trainable, read_pairs, without_ties
-from workers.training.encoding import Encoded, Encoder, collate, epoch_batches, plain, split
+from workers.training.encoding import Encoded, Encoder, collate, plain
 from workers.training.errors import BadInput, Diverged, HandedBack
 from workers.training.evaluation import evaluate, score_pairs
 from workers.training.folder import RunFolder
@@ -213,7 +214,7 @@ class Run:
         model.train()
         while self.step < total:
             epoch, done = divmod(self.step, per_epoch)
-            batches = epoch_batches(encoded.lengths, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
+            batches = epoch_batches(encoded, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
             for batch in batches[done:]:
                 self.step += 1
                 rate = learning_rate(self.step, steps=total, config=config)
@@ -221,17 +222,17 @@ class Run:
                     group["lr"] = rate
                 self.optimizer.zero_grad(set_to_none=True)
                 for rows in split(batch, config.accumulation):
-                    sequences = [encoded.chosen[row] for row in rows] + [encoded.rejected[row] for row in rows]
-                    inputs = collate(sequences, self.scorer, self.device)
+                    distinct = Distinct.of(encoded, rows)
+                    inputs = [collate(part, self.scorer, self.device) for part in distinct.parts(self.device)]
                     with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                        scores = models.rewards(model, inputs)
-                    chosen, rejected = scores.chunk(2)
+                        scores = torch.cat([models.rewards(model, part) for part in inputs])
+                    chosen, rejected = scores[distinct.chosen], scores[distinct.rejected]
                     delta = chosen - rejected
                     summed = targets.losses(delta, rows).sum()
                     # Divided by the pairs of the whole batch, whatever the parts it is computed in.
                     (summed / len(batch)).backward()  # type: ignore[no-untyped-call]
-                    window.add(summed.detach(), delta.detach(), scores.detach(), targets.p[rows])
-                    window.tokens += sum(len(sequence.ids) for sequence in sequences)
+                    window.add(summed.detach(), chosen.detach(), rejected.detach(), targets.p[rows])
+                    window.tokens += sum(len(sequence.ids) for sequence in distinct.sequences)
                 window.gradient = torch.nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
                 self.optimizer.step()
 

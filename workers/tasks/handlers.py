@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts.service import mail
 from app.annotation import simulation
 from app.database import JSON, unit_of_work
+from app.datasets import service as datasets
 from app.exchange import uploads
 from app.models import Job as JobRow
 from app.queue import Job
@@ -38,12 +39,14 @@ def purge(_job: JobRow, _reporter: Reporter) -> None:
 Handler = Callable[[JobRow, Reporter], JSON | None]
 
 HANDLERS: dict[Job, Handler] = {
+    Job.FREEZE_DATASET: datasets.run,
     Job.IMPORT_TASKS: import_tasks,
     Job.PREVIEW_IMPORT: preview_import,
     Job.PURGE: purge,
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
     Job.TRAIN: training.train,
+    Job.VERIFY_DATASET: datasets.run_verify,
 }
 
 # What an attempt takes before it begins; a phase as the answer means that the job waits for it.

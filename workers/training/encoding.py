@@ -10,10 +10,8 @@ there is none, prompt, an empty line, response and the end-of-text token.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from workers.training.data import Messages, Pair
@@ -28,6 +26,10 @@ class Sequence:
 
     ids: tuple[int, ...]
     n_first: int
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        return self.ids[: self.n_first]
 
 
 @dataclass(slots=True)
@@ -132,28 +134,6 @@ def cut(prompt: list[int], response: list[int], *, room: int) -> tuple[list[int]
     from_prompt = min(over, max(0, len(prompt) - room // 4))
     over -= from_prompt
     return prompt[from_prompt:], response[: len(response) - over]
-
-
-def epoch_batches(lengths: list[int], *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """All rows once, in batches of similar length, in an order that seed and epoch alone decide.
-
-    Rows are shuffled, sorted by length within stretches of 50 batches, cut into batches, and the batches shuffled:
-    little padding, and no drift from short to long. The last batch of an epoch may be smaller.
-    """
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(lengths))
-    stretch = 50 * batch_size
-    batches = []
-    for start in range(0, len(order), stretch):
-        piece = sorted(order[start : start + stretch].tolist(), key=lambda row: (lengths[row], row))
-        batches += [piece[at : at + batch_size] for at in range(0, len(piece), batch_size)]
-    return [batches[n] for n in rng.permutation(len(batches))]
-
-
-def split(batch: list[int], parts: int) -> list[list[int]]:
-    """A batch in at most `parts` parts of nearly equal size, in its order (by length, so that parts pad little)."""
-    size = math.ceil(len(batch) / parts)
-    return [batch[start : start + size] for start in range(0, len(batch), size)]
 
 
 def collate(sequences: list[Sequence], scorer: Scorer, device: torch.device) -> dict[str, torch.Tensor]:

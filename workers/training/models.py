@@ -2,7 +2,8 @@
 
 Each is an `AutoModelForSequenceClassification` with one label, so that plain transformers loads what was trained and
 gives the same scores. What is pooled is therefore what the architecture itself pools: causal models the last token,
-BERT its first token, and the encoder made from scratch (a small ModernBERT) the mean of all tokens.
+BERT its first token (in sentence encoders by way of a layer that makes it the mean, see pooling.py), and the encoder
+made from scratch (a small ModernBERT) the mean of all tokens.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from workers.training import scratch
+from workers.training import pooling, scratch
 from workers.training.checkpoint import sha256_of
 from workers.training.errors import BadInput, is_out_of_memory
 
@@ -106,6 +107,8 @@ def load_folder(folder: Path, *, dropout: float, base: str) -> Scorer:
         first = str(error).strip().splitlines()[:1] or [type(error).__name__]
         raise BadInput(f"The model {base} could not be loaded: {first[0]}") from error
     _check_loaded(model, loading, base, str(config["model_type"]))
+    if config["model_type"] == "bert" and pooling.wants_mean(folder):
+        pooling.add_mean_layer(model)
     if not tokenizer.is_fast:
         raise BadInput(f"The model {base} has no tokenizer.json, which this trainer needs.")
     set_padding(model, tokenizer)

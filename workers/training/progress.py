@@ -23,12 +23,13 @@ class Window:
         self.pairs, self.began = 0, time.monotonic()
         self.sums = torch.zeros(5, device=self.device)  # loss, right, with a side, margin, reward
 
-    def add(self, loss: torch.Tensor, delta: torch.Tensor, scores: torch.Tensor, p: torch.Tensor) -> None:
-        """`loss` is a sum over pairs, `delta` and `p` are (pairs,), `scores` (2 pairs,)."""
+    def add(self, loss: torch.Tensor, chosen: torch.Tensor, rejected: torch.Tensor, p: torch.Tensor) -> None:
+        """`loss` is a sum over pairs; the scores of chosen and rejected, and `p`, are (pairs,)."""
+        delta = chosen - rejected
         has_side = p != 0.5
         right = ((delta > 0) == (p > 0.5)) & has_side
         toward = torch.where(p >= 0.5, delta, -delta)
-        self.sums += torch.stack([loss, right.sum(), has_side.sum(), toward.sum(), scores.sum() / 2])
+        self.sums += torch.stack([loss, right.sum(), has_side.sum(), toward.sum(), (chosen + rejected).sum() / 2])
         self.pairs += len(delta)
 
     def read(self, step: int) -> dict[str, Any]:

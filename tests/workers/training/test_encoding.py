@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.workers.training import tiny
-from workers.training.encoding import Encoder, collate, cut, epoch_batches, split
+from workers.training.encoding import Encoder, collate, cut
 
 
 def tokens(scorer, sequence):
@@ -79,27 +79,3 @@ def test_a_score_does_not_depend_on_what_it_is_compared_with(tmp_path):
     beside_short = encoder.encode([tiny.pair("clear", "rude", prompt=prompt)]).chosen[0]
     beside_long = encoder.encode([tiny.pair("clear", "rude " * 30, prompt=prompt)]).chosen[0]
     assert beside_short == beside_long
-
-
-def test_an_epoch_holds_each_row_once_and_its_order_follows_from_seed_and_epoch():
-    lengths = [n * 7 % 31 for n in range(103)]
-    first = epoch_batches(lengths, batch_size=8, seed=1, epoch=0)
-    assert sorted(row for batch in first for row in batch) == list(range(103))
-    assert len(first) == 13
-    assert first == epoch_batches(lengths, batch_size=8, seed=1, epoch=0)
-    assert first != epoch_batches(lengths, batch_size=8, seed=1, epoch=1)
-    assert first != epoch_batches(lengths, batch_size=8, seed=2, epoch=0)
-
-
-def test_rows_of_one_batch_have_similar_lengths():
-    lengths = [n * 37 % 200 for n in range(400)]
-    spreads = [
-        max(lengths[r] for r in b) - min(lengths[r] for r in b)
-        for b in epoch_batches(lengths, batch_size=8, seed=0, epoch=0)
-    ]
-    assert max(spreads) < 20
-
-
-def test_a_batch_is_split_without_losing_rows():
-    assert split(list(range(10)), 4) == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
-    assert split([1], 4) == [[1]]

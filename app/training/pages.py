@@ -1,0 +1,227 @@
+"""Pages of training: the runs and the queue, a new run, one run with its card, curves, result and files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app import queue
+from app.config import settings
+from app.datasets import queries as dataset_queries
+from app.errors import Invalid
+from app.models import DatasetVersion, Role, TrainingRun
+from app.projects.access import ProjectAccess, ProjectAdmin, ProjectReviewer, require_writable
+from app.projects.navigation import studio_nav
+from app.training import results, service
+from app.training.access import LARGEST_NUMBER, RunAccess, RunAdmin, RunReader
+from app.training.downloads import attachment
+from app.training.options import MINILM, SCRATCH, RewardModelOptions, default_model, offered
+from app.training.queries import run_by_number
+from app.training.schemas import RunDetail, RunHead
+from app.web import markdown
+from app.web.forms import Errors, FormFields, parse_form
+from app.web.htmx import redirect, wants_partial
+from app.web.i18n import gettext as _
+from app.web.render import render
+from app.web.request import DbSession
+
+router = APIRouter()
+
+Number = Annotated[int | None, Query(ge=1, le=LARGEST_NUMBER)]
+After = Annotated[int, Query(ge=0, lt=2**31, description="The last step that is known already.")]
+OTHER = "other"
+
+
+@router.get("/projects/{project_id}/training")
+def list_runs(request: Request, session: DbSession, access: ProjectReviewer, cursor: Number = None) -> Response:
+    project_id = access.project.id
+    found = service.list_runs(session, project_id, before=cursor)
+    has_data = bool(found.items) or bool(dataset_queries.frozen_versions(session, project_id))
+    address = f"/projects/{project_id}/training"
+    context = {
+        "nav": studio_nav(access, "training"),
+        "project": access.project,
+        "is_admin": access.may(Role.ADMIN),
+        "runs": found.items,
+        "queue": service.show_queue(session, project_id),
+        "has_data": has_data,
+        "first_page": address if cursor else None,
+        "next_page": f"{address}?cursor={found.next_cursor}" if found.next_cursor else None,
+    }
+    return render(request, "training/runs.html", context)
+
+
+@router.get("/projects/{project_id}/training/new")
+def new_run(
+    request: Request,
+    session: DbSession,
+    access: ProjectAdmin,
+    dataset: Number = None,
+    like: Annotated[
+        int | None, Query(ge=1, le=LARGEST_NUMBER, description="A run whose options to begin with.")
+    ] = None,
+) -> Response:
+    """The form, with the defaults or with the options of an earlier run."""
+    require_writable(access)
+    values: dict[str, Any] = RewardModelOptions(model=default_model()).model_dump() | {"dataset": dataset, "name": ""}
+    earlier = run_by_number(session, access.project.id, like) if like else None
+    if earlier is not None:
+        version = dataset_queries.version_by_id(session, earlier.dataset_version_id)
+        values |= earlier.options | {"name": earlier.name, "dataset": dataset or (version.number if version else None)}
+    return _form(request, session, access, values=values | _model_fields(values["model"]), earlier=earlier)
+
+
+def _model_fields(model: str) -> dict[str, str]:
+    """The model as the form asks for it: one of the two that come along, or a name of its own."""
+    known = model in (MINILM, SCRATCH)
+    return {"model_kind": model if known else OTHER, "model_name": "" if known else model}
+
+
+def _form(
+    request: Request,
+    session: Session,
+    access: ProjectAccess,
+    *,
+    values: dict[str, Any],
+    errors: dict[str, str] | None = None,
+    earlier: TrainingRun | None = None,
+) -> Response:
+    versions = dataset_queries.frozen_versions(session, access.project.id)
+    options = offered()
+    context = {
+        "nav": studio_nav(access, "training"),
+        "project": access.project,
+        "versions": [(version.number, _version_label(version)) for version in versions],
+        "options": options,
+        "has_advanced_error": any(each.name in (errors or {}) for each in options if not each.is_basic),
+        "values": values,
+        "errors": Errors(errors or {}),
+        "earlier": earlier,
+    }
+    return render(request, "training/new.html", context, status=422 if errors else 200)
+
+
+def _version_label(version: DatasetVersion) -> str:
+    splits = (version.manifest or {}).get("counts", {}).get("splits", {})
+    if not splits:
+        return _("Version %(number)d") % {"number": version.number}
+    return _("Version %(number)d: %(train)d pairs to train on, %(held_out)d held out") % {
+        "number": version.number,
+        "train": splits["train"]["rows"],
+        "held_out": splits["held_out"]["rows"],
+    }
+
+
+@router.post("/projects/{project_id}/training")
+def start_run(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
+    require_writable(access)
+    kind = str(fields.get("model_kind", OTHER))
+    model = kind if kind in (MINILM, SCRATCH) else fields.get("model_name", "")
+    head, errors = parse_form(RunHead, fields)
+    options, option_errors = parse_form(RewardModelOptions, {**fields, "model": model})
+    errors |= {"model_name" if name == "model" else name: sentence for name, sentence in option_errors.items()}
+    version = None
+    if head is not None:
+        version = dataset_queries.version_by_number(session, access.project.id, head.dataset)
+        if version is None or version.frozen_at is None:
+            errors["dataset"] = _("Please choose a frozen version.")
+    if errors or head is None or options is None or version is None:
+        return _form(request, session, access, values=_typed(fields), errors=errors)
+    try:
+        run = service.start_run(
+            session,
+            project=access.project,
+            actor_id=access.viewer.id,
+            version=version,
+            name=head.name,
+            options=options,
+        )
+    except Invalid as refused:
+        if refused.field is None:
+            raise
+        sentence = _(refused.message) % refused.parameters
+        return _form(request, session, access, values=_typed(fields), errors={refused.field: sentence})
+    return redirect(request, f"/projects/{access.project.id}/training/{run.number}")
+
+
+def _typed(fields: dict[str, Any]) -> dict[str, Any]:
+    """The form's fields as the person left them."""
+    names = ("dataset", "name", "model_kind", "model_name", *RewardModelOptions.model_fields)
+    return {name: fields.get(name, "") for name in names}
+
+
+@router.get("/projects/{project_id}/training/{number}")
+def show_run(request: Request, session: DbSession, access: RunReader) -> Response:
+    detail = service.show_run(session, access.run)
+    steps, evaluations = service.drawn_curves(session, access.run)
+    card = service.model_card(access.run) if detail.files else None
+    context = {
+        **_shown(access, detail),
+        "nav": studio_nav(access.place, "training"),
+        "project": access.project,
+        "pictures": results.pictures(steps, evaluations),
+        "points": results.table(steps, evaluations),
+        "server": settings().public_url,
+        "measured": _measured(detail),
+        "card_html": markdown.render(card, image_label=_("image")) if card else None,
+        "option_labels": {each.name: each.label for each in offered()} | {"model": _("Model")},
+    }
+    return render(request, "training/run.html", context)
+
+
+def _shown(access: RunAccess, detail: RunDetail) -> dict[str, Any]:
+    """What the card needs, which is rendered alone while the run goes on."""
+    return {
+        "project": access.project,
+        "run": detail,
+        "is_active": detail.state in queue.ACTIVE,
+        "is_stopping": results.is_stopping(detail),
+        "phase": results.phase(detail),
+        "seconds_left": results.seconds_left(detail),
+        "held_out": results.held_out_so_far(detail),
+        "may_change": access.place.may(Role.ADMIN),
+        "base": f"/projects/{access.project.id}/training",
+    }
+
+
+def _measured(detail: RunDetail) -> dict[str, Any] | None:
+    if detail.result is None:
+        return None
+    return {
+        "accuracies": results.accuracies(detail.result),
+        "shorter": results.where_shorter_wins(detail.result),
+        "is_beyond_length": results.is_beyond_length(detail.result),
+        "values": detail.result,
+    }
+
+
+@router.get("/projects/{project_id}/training/{number}/card")
+def show_card(request: Request, session: DbSession, access: RunReader) -> Response:
+    """The card alone. The end of the work leads htmx to the whole page, which then shows what came of it."""
+    detail = service.show_run(session, access.run)
+    if detail.state not in queue.ACTIVE and wants_partial(request):
+        return redirect(request, f"/projects/{access.project.id}/training/{access.run.number}")
+    return render(request, "training/_card.html", _shown(access, detail))
+
+
+@router.get("/projects/{project_id}/training/{number}/metrics")
+def read_curves(session: DbSession, access: RunReader, after: After = 0) -> Response:
+    """What the page's curves ask for while the run goes on; the same as the API's."""
+    found = service.curves(session, access.run, after=after)
+    return JSONResponse(found.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
+
+
+@router.post("/projects/{project_id}/training/{number}/cancel")
+def cancel_run(request: Request, session: DbSession, access: RunAdmin) -> Response:
+    service.cancel_run(session, access.run, actor_id=access.viewer.id)
+    return redirect(request, f"/projects/{access.project.id}/training/{access.run.number}")
+
+
+@router.get("/projects/{project_id}/training/{number}/files/{name}")
+def download_file(access: RunReader, name: str) -> Response:
+    stream, size = service.open_file(access.run, name)
+    return attachment(stream, size, name)

@@ -1,0 +1,141 @@
+"""A run for people: its state as a card, the result's estimates with their reasons, curves as lines of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.training.schemas import Estimate, Point, RunDetail
+from app.training.service import estimate
+from app.web.i18n import gettext as _
+
+TABLE_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An estimate as the macro of that name takes it; `reason` says why an interval is missing."""
+
+    label: str
+    estimate: Estimate
+    reason: str | None
+    note: str = ""
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """The least and the most that the quantity can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One curve: (step, value) points; `kind` is train or held_out, which the pictures tell apart."""
+
+    label: str
+    kind: str
+    points: list[tuple[int, float]]
+
+
+def phase(detail: RunDetail) -> str:
+    """What the run does now, in the reader's language."""
+    if detail.state == "queued":
+        return _("Waiting for a device") if detail.attempt == 0 else _("Waiting to go on")
+    phases = {
+        "waiting": _("Waiting for a device"),
+        "fetching": _("Fetching the data set and the last checkpoint"),
+        "starting": _("Starting the training process"),
+        "reading": _("Reading the data set"),
+        "loading": _("Loading the model"),
+        "tokenising": _("Cutting the texts into tokens"),
+        "training": _("Training"),
+        "saving": _("Saving the model"),
+        "storing": _("Storing the model"),
+    }
+    return phases.get(detail.phase) or detail.phase or _("Starting")
+
+
+def is_stopping(detail: RunDetail) -> bool:
+    return bool(detail.state == "running" and detail.job and detail.job["cancel_requested"])
+
+
+def seconds_left(detail: RunDetail) -> float | None:
+    """As the newest step of the current attempt says; None before it has taken one, and outside training."""
+    newest = detail.last_step
+    if detail.state != "running" or newest is None or newest.attempt != detail.attempt:
+        return None
+    left: float | None = newest.values.get("seconds_left")
+    return left
+
+
+def accuracies(result: dict[str, Any]) -> list[Shown]:
+    """The model beside length alone, over all pairs; then the difference on the same pairs."""
+    return _shown(
+        result,
+        [
+            ("eval_accuracy", _("This model"), ""),
+            ("length_only_accuracy", _("Length alone"), _("The longer response is always called better.")),
+            ("accuracy_gain", _("Difference"), _("On the same pairs, resampled together.")),
+        ],
+    )
+
+
+def where_shorter_wins(result: dict[str, Any]) -> list[Shown]:
+    """Where length alone is always wrong, by the choice of the pairs."""
+    return _shown(result, [("eval_accuracy_shorter", _("This model"), "")])
+
+
+def _shown(result: dict[str, Any], named: list[tuple[str, str, str]]) -> list[Shown]:
+    found = [(name, estimate(result, name), label, note) for name, label, note in named]
+    return [
+        Shown(label, each, _reason(each), note, (-1.0, 1.0) if name == "accuracy_gain" else (0.0, 1.0))
+        for name, each, label, note in found
+        if each is not None
+    ]
+
+
+def _reason(each: Estimate) -> str | None:
+    return _("Too few prompts for an interval") if each.low is None else None
+
+
+def is_beyond_length(result: dict[str, Any]) -> bool | None:
+    """Whether the interval of the difference to length alone lies above 0; None without an interval."""
+    gain = estimate(result, "accuracy_gain")
+    if gain is None or gain.low is None:
+        return None
+    return gain.low > 0
+
+
+def pictures(steps: list[Point], evaluations: list[Point]) -> list[tuple[str, str, list[Line]]]:
+    """(key, title, lines) of the two pictures: loss and accuracy, on training windows and on held-out pairs."""
+    train, held_out = _("Training"), _("Held-out")
+    return [
+        (
+            "loss",
+            _("Loss"),
+            [_line(train, "train", steps, "loss"), _line(held_out, "held_out", evaluations, "eval_loss")],
+        ),
+        (
+            "accuracy",
+            _("Accuracy"),
+            [_line(train, "train", steps, "accuracy"), _line(held_out, "held_out", evaluations, "eval_accuracy")],
+        ),
+    ]
+
+
+def _line(label: str, kind: str, points: list[Point], name: str) -> Line:
+    found = [(point.step, point.values.get(name)) for point in points]
+    return Line(label, kind, [(step, value) for step, value in found if value is not None])
+
+
+def held_out_so_far(detail: RunDetail) -> Shown | None:
+    """What the newest evaluation found, with its interval."""
+    if detail.last_evaluation is None:
+        return None
+    shown = _shown(detail.last_evaluation.values, [("eval_accuracy", _("Held-out accuracy so far"), "")])
+    return shown[0] if shown else None
+
+
+def table(steps: list[Point], evaluations: list[Point]) -> list[tuple[int, dict[str, Any]]]:
+    """(step, values) of some training windows and all evaluations, for those who read numbers."""
+    rows: dict[int, dict[str, Any]] = {}
+    every = -(-len(steps) // TABLE_ROWS) or 1
+    for point in [*steps[::-every], *evaluations]:
+        rows.setdefault(point.step, {}).update(point.values)
+    return sorted(rows.items())

@@ -1,0 +1,124 @@
+"""From the sample project to a trained reward model, all in the browser, as a newcomer does it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import shoot
+
+pytestmark = pytest.mark.e2e
+
+MINUTES = 60_000
+
+
+@pytest.fixture(scope="module")
+def studio(stack, chromium, admin_state):
+    """The admin in the sample project, filled by simulated annotators, with one frozen data set."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000}, storage_state=admin_state)
+    page = context.new_page()
+    page.goto(stack.url)
+    page.get_by_role("button", name="Create the sample project").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Sample")
+    project = page.url.rstrip("/").split("/projects/")[1].split("/")[0].split("?")[0]
+    base = f"{stack.url}/projects/{project}"
+    page.get_by_role("button", name="Fill with simulated annotators").click()
+    until_all_is_judged(page, f"{stack.url}/api/v1/projects/{project}/overview")
+    freeze(page, base)
+    yield {"page": page, "base": base, "project": project}
+    context.close()
+
+
+def until_all_is_judged(page: Page, address: str) -> None:
+    page.wait_for_function(
+        """async address => {
+          const answer = await fetch(address, {headers: {accept: "application/json"}});
+          const {tasks} = await answer.json();
+          return tasks.n_waiting === 0 && tasks.n_done > 0;
+        }""",
+        arg=address,
+        timeout=2 * MINUTES,
+        polling=500,
+    )
+
+
+def freeze(page: Page, base: str) -> None:
+    page.goto(f"{base}/datasets")
+    page.get_by_role("button", name="Freeze").click()
+    expect(page.get_by_role("link", name="Train a reward model")).to_be_visible(timeout=MINUTES)
+
+
+def start(page: Page, base: str, *, name: str, epochs: int) -> None:
+    """A small model from scratch, by the form."""
+    page.goto(f"{base}/training/new")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Nothing", exact=False).first.check()
+    page.get_by_label(re.compile("epochs", re.IGNORECASE)).fill(str(epochs))
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+
+
+def test_agreement_of_the_sample_project_is_shown_with_its_interval(studio, watch):
+    page = studio["page"]
+    watch.on(page)
+    page.goto(f"{studio['base']}/agreement")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    answer = page.request.get(f"{studio['base'].replace('/projects', '/api/v1/projects')}/agreement").json()
+    assert answer["n_votes"] > 100
+    assert answer["intervals"]["alpha_sym"]["low"] < answer["alpha_sym"] < answer["intervals"]["alpha_sym"]["high"]
+    expect(page.get_by_text(f"{answer['alpha_sym']:.2f}").first).to_be_visible()
+    shoot(page, "agreement-desktop-light")
+
+
+def test_a_model_is_trained_watched_and_downloaded(studio, watch, tmp_path):
+    page = studio["page"]
+    watch.on(page)
+    start(page, studio["base"], name="First model", epochs=3)
+    expect(page.locator("#run-card")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Step \d+ of \d+"))).to_be_visible(timeout=2 * MINUTES)
+    shoot(page, "run-running-desktop-light")
+    expect(page.locator("#run-card")).to_contain_text("Trained", timeout=3 * MINUTES)
+    expect(page.get_by_text(re.compile("length", re.IGNORECASE)).first).to_be_visible()
+    shoot(page, "run-done-desktop-light")
+    for name in ("model.safetensors", "README.md", "config.json"):
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name=re.compile(re.escape(name))).first.click()
+        waiting.value.save_as(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 100
+    assert "reward model" in (tmp_path / "README.md").read_text().lower()
+
+
+def test_a_training_is_cancelled_from_its_page(studio, stack):
+    page = studio["page"]
+    start(page, studio["base"], name="Never mind", epochs=50)
+    expect(page.get_by_text(re.compile(r"Step \d+ of \d+"))).to_be_visible(timeout=2 * MINUTES)
+    page.get_by_role("button", name="Cancel training").click()
+    page.locator("[data-confirm-yes]").click()
+    expect(page.get_by_text("This training was cancelled")).to_be_visible(timeout=30_000)
+    page.goto(f"{studio['base']}/training")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    shoot(page, "runs-desktop-light")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_pages_of_data_and_training_fit_their_window(studio, stack, chromium, admin_state, watch, width, dark):
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        storage_state=admin_state,
+    )
+    page = context.new_page()
+    watch.on(page)
+    look = f"{'phone' if width == 390 else 'desktop'}-{'dark' if dark else 'light'}"
+    wide = []
+    for name in ("agreement", "datasets", "datasets/1", "training", "training/new", "training/1"):
+        answer = page.goto(f"{studio['base']}/{name}")
+        assert answer is not None and answer.status == 200, name
+        shoot(page, f"{name.replace('/', '-')}-{look}")
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"):
+            wide.append(name)
+    context.close()
+    assert wide == []
