@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.database import JSON
-from app.models import Checkpoint, DatasetVersion, DeviceSlot, TrainingLog, TrainingMetric, TrainingRun
+from app.models import Checkpoint, DeviceSlot, TrainingLog, TrainingMetric, TrainingRun
 from app.training import ledger_queries
 from app.training.devices import Device
 
@@ -88,9 +87,3 @@ def record_result(session: Session, *, run_id: int, result: JSON, files: JSON) -
         .where(TrainingRun.id == run_id, TrainingRun.result.is_(None))
         .values(result=result, files=files, finished_at=sa.func.now())
     )
-
-
-def lineage(version: DatasetVersion) -> dict[str, Any]:
-    """What the model card says of the data: which version, its hashes, and its manifest."""
-    named = {"data_set_version": version.number, "content_hash": version.content_hash}
-    return {**named, "policy_hash": version.policy_hash, **(version.manifest or {})}

@@ -26,6 +26,12 @@ OPTIONS = {
     "log_every": 1,
 }
 STEPS = 18
+MANIFEST = {
+    "counts": {"annotators": 3, "votes": 204, "rows": 68},
+    "agreement": {"raw": 0.9, "alpha_sym": 0.8, "n_items": 68, "n_votes": 204},
+    "guideline_versions": [{"number": 1}],
+    "exclusions": {},
+}
 GOOD = ["clear", "careful", "precise", "helpful", "sound", "detailed"]
 BAD = ["vague", "rude", "wrong", "lazy", "empty", "noisy"]
 FILL = ["the", "answer", "about", "water", "energy", "school", "music", "road", "garden"]
@@ -80,7 +86,7 @@ def make_run(
         policy={},
         policy_hash="p" * 64,
         content_hash=hashlib.sha256(json.dumps(files).encode()).hexdigest(),
-        manifest={"n_pairs": 68},
+        manifest=MANIFEST,
         files=files,
         frozen_at=datetime.now(UTC),
     )

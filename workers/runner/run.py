@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app import queue, storage
 from app.config import settings
 from app.database import JSON, unit_of_work
+from app.datasets import service as datasets
 from app.errors import AppError, Invalid, NotFound
 from app.models import Job
 from app.training import devices, ledger, ledger_queries
@@ -34,7 +35,7 @@ FLUSH_ROWS = 200
 CANCEL_SECONDS = 10.0
 END_SECONDS = 30.0
 # The runner's to decide, whatever the options of a run say.
-PATHS = ("data", "eval_data", "out", "lineage", "device", "threads")
+SUPPLIED = ("data", "eval_data", "out", "lineage", "threads")
 
 
 class TrainingFailed(AppError):
@@ -91,7 +92,7 @@ def read_plan(job: Job) -> Plan:
             algorithm=training.algorithm,
             options=training.options,
             files=version.files,
-            lineage=ledger.lineage(version),
+            lineage=datasets.lineage(session, version),
             device=device,
             is_done=training.result is not None,
         )
@@ -145,7 +146,7 @@ class Attempt:
             child.close()
 
     def spec(self) -> JSON:
-        options = {name: value for name, value in self.plan.options.items() if name not in PATHS}
+        options = {name: value for name, value in self.plan.options.items() if name not in SUPPLIED}
         config = settings()
         return {
             "options": {
@@ -154,8 +155,8 @@ class Attempt:
                 "eval_data": scratch.HELD_OUT,
                 "lineage": scratch.LINEAGE,
                 "out": scratch.OUT,
-                # What it may see is decided by its environment; a run may go on on a machine of the other kind.
-                "device": "auto",
+                # What it may see is decided by its environment; with auto a run may go on on a machine of another kind.
+                "device": options.get("device", "auto"),
                 "threads": config.training_threads,
             },
             "nice": 0 if self.plan.device.is_gpu else config.training_nice,
