@@ -10,7 +10,7 @@ TOO_OLD := Accord needs Python 3.11 or newer, and $(PYTHON) is not. Name another
 NEED_PYTHON = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { echo "$(TOO_OLD)"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint format prove messages install-up install-test tools
+.PHONY: help up test lint format prove loop messages install-up install-test tools
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,6 +37,9 @@ format: install-test ## Put style right
 
 prove: install-test ## Measure the long figures: make prove [NAME=one of benchmarks/]
 	$(RUN) -m benchmarks $(NAME)
+
+loop: install-test ## Votes of real people, agreement, a frozen data set, a trained reward model, in one table
+	$(RUN) -m benchmarks loop
 
 messages: install-up ## Collect the interface's texts for translators: make messages [LOCALE=de]
 	$(RUN) -m scripts.messages $(LOCALE)

@@ -2,9 +2,9 @@
 
 Where people compared many responses to one prompt (rankings, tournaments, best of n), each response stands in many
 pairs, and reading it anew for every one of them is most of the work. Pairs that share responses are therefore put
-into one batch in *squares*: two responses against two others make up to four pairs and need four readings, not eight.
-Squares of different prompts fill a batch, so that its gradient still speaks of many texts. Where no two pairs share a
-response, nothing is changed: the batches are a plain shuffle, sorted by length within stretches.
+into one batch in *squares*: three responses against three others make up to nine pairs and need six readings, not
+eighteen. Squares of different prompts fill a batch, so that its gradient still speaks of many texts. Where no two pairs
+share a response, nothing is changed: the batches are a plain shuffle, sorted by length within stretches.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ STRETCH = 50
 
 PART = 8
 """Sequences that a processor reads at a time."""
+SIDE = 3
+"""Responses on each side of a square; larger ones read less and leave fewer prompts in a batch."""
 
 
 def epoch_batches(encoded: Encoded, *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
@@ -49,7 +51,7 @@ def epoch_batches(encoded: Encoded, *, batch_size: int, seed: int, epoch: int) -
 
 
 def _squares(encoded: Encoded, rng: np.random.Generator) -> list[list[int]]:
-    """The rows in groups that share responses; the responses are paired off anew in each epoch."""
+    """The rows in groups that share responses; the responses take their places anew in each epoch."""
     prompts: dict[tuple[int, ...], set[Sequence]] = {}
     keys = [chosen.prompt for chosen in encoded.chosen]
     for key, chosen, rejected in zip(keys, encoded.chosen, encoded.rejected, strict=True):
@@ -58,7 +60,7 @@ def _squares(encoded: Encoded, rng: np.random.Generator) -> list[list[int]]:
     for responses in prompts.values():
         ordered = sorted(responses, key=lambda sequence: sequence.ids)
         for place, n in enumerate(rng.permutation(len(ordered))):
-            side[ordered[n]] = place // 2
+            side[ordered[n]] = place // SIDE
     squares: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
     for row, (key, chosen, rejected) in enumerate(zip(keys, encoded.chosen, encoded.rejected, strict=True)):
         low, high = sorted((side[chosen], side[rejected]))

@@ -50,14 +50,14 @@ def test_rows_of_one_batch_have_similar_lengths():
     assert max(spreads) < 20
 
 
-def test_pairs_that_share_responses_meet_so_that_half_of_the_readings_are_saved():
+def test_pairs_that_share_responses_meet_so_that_most_of_the_readings_are_saved():
     encoded = tournament(20, 24)
     batches = epoch_batches(encoded, batch_size=16, seed=0, epoch=0)
     assert sorted(row for batch in batches for row in batch) == list(range(len(encoded.chosen)))
     readings = sum(len(Distinct.of(encoded, batch).sequences) for batch in batches)
-    assert readings < 0.57 * 2 * len(encoded.chosen)
+    assert readings < 0.45 * 2 * len(encoded.chosen)
     prompts = [len({encoded.chosen[row].prompt for row in batch}) for batch in batches]
-    assert np.mean(prompts) > 3
+    assert np.mean(prompts) > 2
 
 
 def test_the_squares_of_each_epoch_are_others():
