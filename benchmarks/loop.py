@@ -94,6 +94,7 @@ def lines(path: Path) -> Iterator[str]:
 @contextmanager
 def accord(data: Path) -> Iterator[None]:
     """Everything that `make up` starts, and this process set to its servers."""
+    from app import config, database
     from app.supervisor.addresses import adopt
 
     for name in ("DATABASE_URL", "REDIS_URL", "ACCORD_DATA_DIR"):
@@ -109,7 +110,11 @@ def accord(data: Path) -> Iterator[None]:
             time.sleep(0.1)
         if not adopt(data, os.environ):
             raise SystemExit("The servers' addresses were not found.")
+        config.settings.cache_clear()
+        database.engine.cache_clear()
+        database.session_factory.cache_clear()
         yield
+        database.engine().dispose()
     finally:
         os.killpg(process.pid, signal.SIGINT)
         process.wait(timeout=120)
