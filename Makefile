@@ -20,7 +20,7 @@ up: install-up ## Start everything on this machine: make up [PORT=8000] [DATA=da
 
 test: install-test tools lint ## Run the whole suite, with its own set-up
 	$(RUN) -m pytest -n 2 -m "not integrity and not training and not real_data and not e2e and not faults"
-	$(RUN) -m pytest -n 2 -m "(integrity or training or real_data) and not faults"
+	$(RUN) -m pytest -n 2 -m "(integrity or training or real_data) and not faults and not e2e"
 	$(RUN) -m pytest -m "e2e or faults"
 
 lint: install-test ## Check style, types, the order of the rooms, templates

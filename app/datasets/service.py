@@ -289,6 +289,7 @@ def lineage(session: Session, version: DatasetVersion) -> JSON:
         "guideline versions": [each["number"] for each in manifest["guideline_versions"]],
         "annotators": counts["annotators"],
         "votes": counts["votes"],
+        "votes by": manifest["annotator_kinds"],
         "rows": counts["rows"],
         "agreement": {name: agreement[name] for name in ("raw", "alpha_sym", "n_items", "n_votes")},
         "left out": manifest["exclusions"],

@@ -55,6 +55,7 @@ def text(*, metrics: dict[str, Any], options: dict[str, Any], lineage: dict[str,
         "```",
         "",
         "## Held-out evaluation",
+        *_headline(metrics),
         "A gain over length-only whose interval holds 0 means that the model may only have learnt to count.",
         "",
         *_table(metrics),
@@ -67,6 +68,27 @@ def text(*, metrics: dict[str, Any], options: dict[str, Any], lineage: dict[str,
         "",
     ]
     return "\n".join(lines)
+
+
+def _headline(metrics: dict[str, Any]) -> list[str]:
+    """The result in two sentences: accuracy beside what the length of the texts alone would have reached."""
+    accuracy, baseline = metrics.get("eval_accuracy"), metrics.get("length_only_accuracy")
+    if accuracy is None or baseline is None:
+        return []
+    model = _share(accuracy, metrics.get("eval_accuracy_interval"))
+    length = _share(baseline, metrics.get("length_only_accuracy_interval"))
+    sided = metrics["n_pairs"] - metrics["n_ties"]
+    return [
+        f"It names the better response of {model} of {sided} held-out pairs, from {metrics['n_clusters']} clusters of",
+        f"prompts that it never saw. Choosing the longer text would be right on {length}.",
+        "",
+    ]
+
+
+def _share(value: float, interval: list[float] | None) -> str:
+    if not interval:
+        return f"{value:.1%} (too few clusters for an interval)"
+    return f"{value:.1%} (95% interval {interval[0]:.1%} to {interval[1]:.1%})"
 
 
 def _front_matter(lineage: dict[str, Any]) -> list[str]:
@@ -82,5 +104,18 @@ def _table(values: dict[str, Any]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    text = value if isinstance(value, str) else _plain(value)
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _plain(value: Any) -> str:
+    """Objects and lists in words: a model card is read by people, metrics.json by programs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(each)}" for name, each in value.items() if each is not None) or "nothing"
+    if isinstance(value, list):
+        if len(value) == 2 and all(isinstance(each, float) for each in value):
+            return f"{value[0]:g} to {value[1]:g}"
+        return ", ".join(_plain(each) for each in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

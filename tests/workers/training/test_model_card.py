@@ -1,48 +1,35 @@
-"""The card's example is run as it stands; what people wrote cannot break out of it."""
+"""The model card says the result in sentences, beside length alone, and where the data came from in words."""
 
-import re
+from workers.training import model_card
 
-import pytest
-import torch
-
-from tests.workers.training import tiny
-from workers.training import model_card, models
-from workers.training.encoding import Encoder, collate
-from workers.training.errors import BadInput
-
-
-def card(**changes):
-    given = {"metrics": {"eval_accuracy": 0.5}, "options": {}, "lineage": {}, "base": "b", "form": "pair"}
-    return model_card.text(**{**given, **changes})
+METRICS = {
+    "n_pairs": 31,
+    "n_ties": 1,
+    "n_clusters": 12,
+    "eval_accuracy": 0.7,
+    "eval_accuracy_interval": [0.61, 0.79],
+    "length_only_accuracy": 0.65,
+    "length_only_accuracy_interval": None,
+}
 
 
-@pytest.mark.parametrize("form", ["pair", "template", "text"])
-def test_the_example_gives_the_scores_of_training(tmp_path, form):
-    base = tmp_path / "base"
-    made = tiny.bert(base) if form == "pair" else tiny.causal(base, template=form == "template")
-    scorer = tiny.loaded(made)
-    scorer.save(tmp_path / "saved")
-    encoder = Encoder(scorer, max_length=60)
-    assert encoder.form == form
-    pair = tiny.pair("clear [SEP] sound" if form == "pair" else "clear sound", prompt="about water")
-    sequence = encoder.encode([pair]).chosen[0]
-    example = re.search(r"```python\n(.*?)```", card(form=form), flags=re.DOTALL)[1]
-    names = {"folder": str(tmp_path / "saved"), "prompt": pair.prompt, "response": pair.chosen}
-    exec(example, names)
-    with torch.no_grad():
-        expected = models.rewards(scorer.model, collate([sequence], scorer, torch.device("cpu")))
-    torch.testing.assert_close(names["score"].detach(), expected, atol=1e-5, rtol=1e-4)
+def card(metrics, lineage):
+    return model_card.text(metrics=metrics, options={"epochs": 1}, lineage=lineage, base="scratch", form="pair")
 
 
-def test_lineage_is_a_table_that_no_value_can_leave():
-    made = card(lineage={"guideline": "a | b\n# Heading <script>", "versions": [1, 2]})
-    assert "| guideline | a \\| b # Heading &lt;script> |" in made
-    assert "| versions | [1, 2] |" in made
-    assert "None was given." in card()
+def test_the_result_stands_first_in_two_sentences_beside_length_alone():
+    text = " ".join(card(METRICS, {}).split())
+    assert "the better response of 70.0% (95% interval 61.0% to 79.0%) of 30 held-out pairs, from 12 clusters" in text
+    assert "longer text would be right on 65.0% (too few clusters for an interval)." in text
 
 
-@pytest.mark.parametrize(("content", "sentence"), [("{", "cannot be read as JSON"), ("[1]", "is no JSON object")])
-def test_a_lineage_that_cannot_be_used_is_said(tmp_path, content, sentence):
-    (tmp_path / "l.json").write_text(content)
-    with pytest.raises(BadInput, match=sentence):
-        model_card.read_lineage(tmp_path / "l.json")
+def test_a_run_without_a_side_to_measure_on_has_no_headline():
+    assert "It names the better" not in card({**METRICS, "eval_accuracy": None}, {})
+
+
+def test_lineage_is_words_and_stays_inside_its_table():
+    text = card(METRICS, {"votes by": {"simulated": 438}, "left out": {}, "project": "a | b\n<script>"})
+    assert "| votes by | simulated: 438 |" in text
+    assert "| left out | nothing |" in text
+    assert "| project | a \\| b &lt;script> |" in text
+    assert "| eval_accuracy_interval | 0.61 to 0.79 |" in text
