@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import agreement as ag
+from app.domain.agreement_intervals import Reason
 from app.domain.datasets import (
     canonical_line,
     held_out_clusters,
@@ -128,7 +128,7 @@ def test_the_length_baseline_by_hand():
     found = length_only(np.array([5, -3, 0, 8, 1, 2]), clusters, seed=0)
     assert found.value == pytest.approx(4.5 / 6)
     assert 0 <= found.low <= found.value <= found.high <= 1
-    assert length_only(np.array([1, 2]), np.array([0, 1]), seed=0).reason == ag.Reason.TOO_FEW_ITEMS
+    assert length_only(np.array([1, 2]), np.array([0, 1]), seed=0).reason == Reason.TOO_FEW_ITEMS
     assert length_only(np.array([], dtype=np.int64), np.array([], dtype=np.int64), seed=0).value is None
 
 
