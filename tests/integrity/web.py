@@ -72,10 +72,18 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"no web process answered at {address}")
 
 
+# The server ends connections that were idle for five seconds: one that is used again just then is cut.
+SHORT_LIVED = httpx.Limits(keepalive_expiry=1.0)
+
+
 def program(address: str, person: Person) -> httpx.AsyncClient:
     """A client of the JSON API with the person's token."""
     return httpx.AsyncClient(
-        base_url=address, headers={"Authorization": f"Bearer {person.token}"}, timeout=PATIENCE, trust_env=False
+        base_url=address,
+        headers={"Authorization": f"Bearer {person.token}"},
+        timeout=PATIENCE,
+        trust_env=False,
+        limits=SHORT_LIVED,
     )
 
 
@@ -87,6 +95,7 @@ def browser(address: str, person: Person) -> httpx.AsyncClient:
         cookies={visit_cookie_name(): VISIT, session_cookie_name(): cookie(person)},
         timeout=PATIENCE,
         trust_env=False,
+        limits=SHORT_LIVED,
     )
 
 
