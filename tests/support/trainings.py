@@ -29,6 +29,7 @@ STEPS = 18
 MANIFEST = {
     "counts": {"annotators": 3, "votes": 204, "rows": 68},
     "agreement": {"raw": 0.9, "alpha_sym": 0.8, "n_items": 68, "n_votes": 204},
+    "annotator_kinds": {"person": 204},
     "guideline_versions": [{"number": 1}],
     "exclusions": {},
 }
