@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 DATA = Path(os.environ.get("ACCORD_DATA", "../shared/data"))
-LAYERS, VOCABULARY = 4, 4000
 N_EVAL = 16
 Row = dict[str, Any]
 
@@ -82,9 +82,9 @@ def prepare(folder: Path, rows: list[Row], race: Race, *, algorithm: str) -> dic
     from workers.training.completions import Completions
 
     texts = [text for row in rows for text in (*(turn["content"] for turn in row["prompt"]), row["chosen"])]
-    scratch.WIDTH, scratch.CAUSAL_LAYERS, scratch.VOCABULARY = race.width, LAYERS, VOCABULARY
     torch.manual_seed(0)
-    model, tokenizer = scratch.build_causal(texts, max_length=race.max_length, dropout=0.0)
+    with mock.patch.object(scratch, "WIDTH", race.width):
+        model, tokenizer = scratch.build_causal(texts, max_length=race.max_length, dropout=0.0)
     if algorithm == "reward_model":
         model.config.num_labels = 1
         model = transformers.AutoModelForSequenceClassification.from_config(model.config)

@@ -1,7 +1,7 @@
 """DPO and reward models beside TRL 1.16, one thread: pairs a second, start-up, memory and loss, same weights and pairs.
 
 Two sets of real pairs: conversations whose last answer was judged, each in one pair, and arguments that were compared
-with many others (a tournament). A Llama from scratch, 32-bit floats, AdamW with one learning rate that falls on a line.
+with many others (a tournament). The Llama that `--model scratch` makes, 32-bit floats, one thread, AdamW at one rate.
 TRL runs at its defaults (but for bf16, so that all compute in the same numbers) and at its best: gradient checkpointing
 off, rows grouped by length, DPO's reference computed before. The arms run one after the other, again and again, each in
 a fresh process, and are compared within each round. Every arm reads each pair once, in an order of its own, so losses
@@ -19,18 +19,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks._trainer_pairs import LAYERS, SETS, VOCABULARY, Race, Row, prepare
+from benchmarks._trainer_pairs import SETS, Race, Row, prepare
 
 ALGORITHMS = ("dpo", "reward_model")
 ARMS = ("accord", "trl-best", "trl-defaults")
 RACE = Race(
-    batch=8,
+    batch=4,
     warmup=10,
     steps=int(os.environ.get("ACCORD_BENCH_STEPS", "100")),
-    max_length=256,
+    max_length=192,
     width=int(os.environ.get("ACCORD_BENCH_WIDTH", "128")),
 )
 REPEATS = int(os.environ.get("ACCORD_BENCH_REPEATS", "3"))
@@ -41,8 +42,12 @@ Runs = dict[str, list[Figures]]
 
 
 def measure() -> Figures:
-    settings = {**dataclasses.asdict(RACE), "repeats": REPEATS, "layers": LAYERS, "vocabulary": VOCABULARY}
-    found: Figures = {"settings": settings, "loss_tolerance": TOLERANCE, **dict.fromkeys(ALGORITHMS)}
+    from workers.training import scratch
+
+    size = {"layers": scratch.CAUSAL_LAYERS, "vocabulary": scratch.VOCABULARY}
+    settings = {**dataclasses.asdict(RACE), "repeats": REPEATS, **size}
+    versions = {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "datasets")}
+    found: Figures = {"settings": settings, "loss_tolerance": TOLERANCE, "libraries": versions}
     for algorithm in ALGORITHMS:
         found[algorithm] = {name: raced(algorithm, rows(), RACE, repeats=REPEATS) for name, rows in SETS.items()}
     for algorithm in ALGORITHMS:

@@ -112,7 +112,7 @@ class Plan:
         return self.in_order(torch.cat(found))
 
     def in_order(self, values: torch.Tensor) -> torch.Tensor:
-        """(sequences,) a value per completion, (sequences,) through all batches, in the sequences' order."""
+        """What stands for each completion, (sequences, …) through all batches, in the sequences' order."""
         places = torch.empty(len(self.order), dtype=torch.long)
         places[torch.tensor(self.order)] = torch.arange(len(self.order))
         return values[places.to(values.device)]
@@ -265,7 +265,7 @@ def _mask(trees: torch.Tensor, branches: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def can_share(model: Any, read: Callable[[Batch], torch.Tensor], *, max_length: int) -> bool:
     """Whether a causal model of transformers reads a mask of ours and restarting positions as meant: found out by
-    trying, with the value (n_completions,) that `read` gives to each completion.
+    trying, with what `read` finds for each completion, (n_completions, …).
 
     Models with windows, recurrences, or positions counted from the mask do not; they read padded rows.
     """

@@ -23,24 +23,26 @@ class Reader:
 
     def __init__(self, scorer: Scorer, *, max_length: int) -> None:
         self.scorer = scorer
-        is_sharing = scorer.is_causal and can_share(scorer.model, self._at_ends, max_length=max_length)
+        is_sharing = scorer.is_causal and can_share(scorer.model, self._last_hidden, max_length=max_length)
         self.work = work_of(scorer.model) if is_sharing else None
 
     def scores(self, sequences: Sequence[TokenSequence], device: torch.device) -> torch.Tensor:
         """(sequences,) in 32-bit floats. On a processor a few of similar length at a time, since padding costs as much
         as text there: they should come sorted by length.
         """
+        model = self.scorer.model
         if self.work is not None:
             plan = plan_of(sequences, None, self.work, device)
-            return plan.in_order(torch.cat([self._at_ends(batch) for batch in plan.batches]))
+            hidden = plan.in_order(torch.cat([self._last_hidden(batch) for batch in plan.batches]))
+            return model.score(hidden)[:, 0].float()  # type: ignore[no-any-return]
         size = PART if device.type == "cpu" else len(sequences)
         parts = [sequences[at : at + size] for at in range(0, len(sequences), size)]
-        return torch.cat([models.rewards(self.scorer.model, collate(part, self.scorer, device)) for part in parts])
+        return torch.cat([models.rewards(model, collate(part, self.scorer, device)) for part in parts])
 
-    def _at_ends(self, batch: Batch) -> torch.Tensor:
-        """(completions,) scores, in their order."""
-        model, asked = self.scorer.model, {"input_ids": batch.ids, "use_cache": False}
+    def _last_hidden(self, batch: Batch) -> torch.Tensor:
+        """(completions, width) hidden states at the last token of each completion."""
+        asked = {"input_ids": batch.ids, "use_cache": False}
         if batch.mask is not None:
             asked |= {"attention_mask": batch.mask, "position_ids": batch.positions}
-        hidden = model.base_model(**asked).last_hidden_state
-        return model.score(hidden.flatten(0, 1)[batch.ends])[:, 0].float()  # type: ignore[no-any-return]
+        hidden = self.scorer.model.base_model(**asked).last_hidden_state
+        return hidden.flatten(0, 1)[batch.ends]  # type: ignore[no-any-return]

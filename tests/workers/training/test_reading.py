@@ -56,8 +56,10 @@ def test_a_prompt_is_read_once_for_all_its_responses(tmp_path, monkeypatch):
     sequences = [each for each in sequences_of(scorer) if each.n_first > 15]
     assert len({each.prompt for each in sequences}) == 1
     read = []
-    inner = Reader._at_ends
-    monkeypatch.setattr(Reader, "_at_ends", lambda self, batch: (read.append(batch.n_tokens), inner(self, batch))[1])
+    inner = Reader._last_hidden
+    monkeypatch.setattr(
+        Reader, "_last_hidden", lambda self, batch: (read.append(batch.n_tokens), inner(self, batch))[1]
+    )
     reader.scores(sequences, CPU)
     n_prompt = sequences[0].n_first
     assert sum(read) == n_prompt + sum(len(each.ids) - n_prompt for each in sequences)
