@@ -126,7 +126,7 @@ def spread(values: list[float]) -> dict[str, float]:
 def table(arms: dict[str, Figures]) -> str:
     """Speeds and ratios as median (lowest to highest); a ratio is Accord's speed over the arm's."""
     title = ("arm", "pairs/s", "Accord is", "of processor time", "start s", "reference s", "total s", "MiB", "loss")
-    lines = [title]
+    lines: list[tuple[str, ...]] = [title]
     for arm, figures in arms.items():
         speed, times, busy = (
             "{median:g} ({lowest:g} to {highest:g})".format(**figures[name])

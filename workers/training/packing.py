@@ -154,7 +154,7 @@ def _trees(sequences: Sequence[TokenSequence], work: Work) -> list[Numbered]:
     prompts: dict[Ids, list[int]] = {}
     for number in sorted(range(len(sequences)), key=lambda number: len(sequences[number].ids)):
         prompts.setdefault(sequences[number].prompt, []).append(number)
-    found = []
+    found: list[Numbered] = []
     for prompt, numbers in prompts.items():
         completions = [sequences[n].ids[len(prompt) :] for n in numbers]
         size = _cheapest([len(each) for each in completions], len(prompt), work)
