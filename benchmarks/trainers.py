@@ -1,15 +1,17 @@
-"""DPO beside TRL 1.16 on one processor thread: pairs a second, start-up, memory and loss, same weights and pairs.
+"""DPO and reward models beside TRL 1.16, one thread: pairs a second, start-up, memory and loss, same weights and pairs.
 
 Two sets of real pairs: conversations whose last answer was judged, each in one pair, and arguments that were compared
-with many others (a tournament). A Llama from scratch, 32-bit floats. TRL runs at its defaults
-(but for bf16, so that all compute in the same numbers) and at its best: gradient checkpointing off, the reference
-computed before, rows grouped by length. The arms run one after the other, again and again, each in a fresh process.
-The orders of the pairs differ, so losses are compared by their means over thirds of the run.
+with many others (a tournament). The Llama that `--model scratch` makes, 32-bit floats, one thread, AdamW at one rate.
+TRL runs at its defaults (but for bf16, so that all compute in the same numbers) and at its best: gradient checkpointing
+off, rows grouped by length, DPO's reference computed before. The arms run one after the other, again and again, each in
+a fresh process, and are compared within each round. Every arm reads each pair once, in an order of its own, so losses
+are compared by their means over thirds of the run; where they part by more than `TOLERANCE` the benchmark ends.
+Where torch finds a GPU, all arms use it, in bf16, TRL with flash attention if it is installed.
 """
 
 from __future__ import annotations
 
-import gzip
+import dataclasses
 import json
 import os
 import shutil
@@ -17,133 +19,123 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks._trainer_pairs import SETS, Race, Row, prepare
+
+ALGORITHMS = ("dpo", "reward_model")
 ARMS = ("accord", "trl-best", "trl-defaults")
-BATCH, WARMUP, MAX_LENGTH = 8, 10, 512
-STEPS = WARMUP + int(os.environ.get("ACCORD_BENCH_STEPS", "100"))
+RACE = Race(
+    batch=4,
+    warmup=10,
+    steps=int(os.environ.get("ACCORD_BENCH_STEPS", "100")),
+    max_length=192,
+    width=int(os.environ.get("ACCORD_BENCH_WIDTH", "128")),
+)
 REPEATS = int(os.environ.get("ACCORD_BENCH_REPEATS", "3"))
-WIDTH, LAYERS = int(os.environ.get("ACCORD_BENCH_WIDTH", "256")), 4
-DATA = Path(os.environ.get("ACCORD_DATA", "../shared/data"))
-SETS = ("conversations", "tournament")
+TOLERANCE = 0.05
+"""Between the mean losses of two arms over a third of a run: other pairs fall into it, in another order."""
+Figures = dict[str, Any]
+Runs = dict[str, list[Figures]]
 
 
-def measure() -> dict[str, Any]:
-    return {
-        "model": {"width": WIDTH, "layers": LAYERS},
-        "batch": BATCH,
-        "steps": STEPS - WARMUP,
-        "warmup": WARMUP,
-        **{name: raced(name) for name in SETS},
-    }
+def measure() -> Figures:
+    from workers.training import scratch
+
+    size = {"layers": scratch.CAUSAL_LAYERS, "vocabulary": scratch.VOCABULARY}
+    settings = {**dataclasses.asdict(RACE), "repeats": REPEATS, **size}
+    versions = {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "datasets")}
+    found: Figures = {"settings": settings, "loss_tolerance": TOLERANCE, "libraries": versions}
+    for algorithm in ALGORITHMS:
+        found[algorithm] = {name: raced(algorithm, rows(), RACE, repeats=REPEATS) for name, rows in SETS.items()}
+    for algorithm in ALGORITHMS:
+        for name, figures in found[algorithm].items():
+            print(f"\n{algorithm}, {name}: tokens of prompt and completion (medians) {figures['tokens']}")
+            print(table(figures["arms"]))
+    return found
 
 
-def raced(name: str) -> dict[str, Any]:
-    runs: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
+def raced(algorithm: str, rows: list[Row], race: Race, *, repeats: int) -> Figures:
+    runs: Runs = {arm: [] for arm in ARMS}
     with tempfile.TemporaryDirectory(prefix="accord-bench-") as place:
         folder = Path(place)
-        lengths = prepare(folder, conversations() if name == "conversations" else tournament())
-        print(f"{name}: {lengths}", flush=True)
-        for _ in range(REPEATS):
+        lengths = prepare(folder, rows, race, algorithm=algorithm)
+        for _ in range(repeats):
             for arm in ARMS:
-                runs[arm].append(run(arm, folder))
-                print(f"{arm:13} {runs[arm][-1]}", flush=True)
-    speed, busy = (
-        {arm: statistics.median(each[name] for each in found) for arm, found in runs.items()}
-        for name in ("pairs_per_second", "pairs_per_processor_second")
-    )
-    times = {arm: round(speed["accord"] / speed[arm], 2) for arm in ARMS[1:]}
-    print(f"pairs a second {speed}, of processor time {busy}; Accord is {times} times as fast")
-    return {
-        "tokens": lengths,
-        "pairs_per_second": speed,
-        "pairs_per_processor_second": busy,
-        "times_as_fast": times,
-        "runs": runs,
-    }
+                runs[arm].append(run(algorithm, arm, folder, race))
+                print(f"{algorithm} {arm:13} {runs[arm][-1]}", flush=True)
+            check_losses(runs)
+    return {"tokens": lengths, "arms": {arm: summary(runs, arm) for arm in ARMS}, "runs": runs}
 
 
-def conversations() -> list[dict[str, Any]]:
-    with gzip.open(DATA / "hh_harmless_test" / "harmless-base_test.jsonl.gz", "rt") as lines:
-        return [row for row in map(parted, lines) if row]
-
-
-def tournament() -> list[dict[str, Any]]:
-    """Debate by debate, so that arguments stand in as many pairs as they did."""
-    with gzip.open(DATA / "ukp_convarg1" / "strict_pairs.jsonl.gz", "rt") as lines:
-        found = list(map(json.loads, lines))
-    return [
-        {
-            "prompt": [{"role": "user", "content": row["debate"]}],
-            "chosen": row[row["label"]],
-            "rejected": row["a2" if row["label"] == "a1" else "a1"],
-        }
-        for row in found
-    ]
-
-
-def prepare(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
-    """The pairs that fit, and a model whose tokenizer was built from them; medians of their tokens."""
-    import torch
-
-    from workers.training import scratch
-    from workers.training.completions import Completions
-
-    texts = [text for row in rows for text in (*(turn["content"] for turn in row["prompt"]), row["chosen"])]
-    scratch.WIDTH, scratch.CAUSAL_LAYERS = WIDTH, LAYERS
-    torch.manual_seed(0)
-    model, tokenizer = scratch.build_causal(texts, max_length=MAX_LENGTH, dropout=0.0)
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    cut = Completions(tokenizer, max_length=10**6).encode(
-        [(row["prompt"], (row["chosen"], row["rejected"])) for row in rows]
-    )
-    fitting = [
-        (row, two)
-        for row, two in zip(rows, cut.sequences, strict=True)
-        if max(len(each.ids) for each in two) <= MAX_LENGTH
-    ][: STEPS * BATCH + 64]
-    kept = [row for row, _ in fitting]
-    if len(kept) < STEPS * BATCH + 64:
-        kept = (kept * (1 + STEPS * BATCH // len(kept)))[: STEPS * BATCH + 64]
-    for name, part in (("train", kept[: STEPS * BATCH]), ("eval", kept[-64:])):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
-    return {
-        "prompt": statistics.median(two[0].n_first for _, two in fitting),
-        "completion": statistics.median(len(each.ids) - each.n_first for _, two in fitting for each in two),
-    }
-
-
-def parted(line: str) -> dict[str, Any] | None:
-    """A pair of transcripts as prompt, chosen and rejected; None where they part before the last answer."""
-    row = json.loads(line)
-    mark = "\n\nAssistant:"
-    prompt, chosen = row["chosen"].rsplit(mark, 1)
-    other, rejected = row["rejected"].rsplit(mark, 1)
-    if prompt != other or not chosen.strip() or not rejected.strip() or chosen == rejected:
-        return None
-    messages = []
-    for turn in prompt.split("\n\nHuman:")[1:]:
-        asked, *answers = turn.split(mark)
-        messages.append({"role": "user", "content": asked.strip()})
-        messages += [{"role": "assistant", "content": answer.strip()} for answer in answers]
-    return {"prompt": messages, "chosen": chosen.strip(), "rejected": rejected.strip()}
-
-
-def run(arm: str, folder: Path) -> dict[str, Any]:
+def run(algorithm: str, arm: str, folder: Path, race: Race) -> Figures:
     for name in ("accord", "trl"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    words = [arm, folder, BATCH, WARMUP, STEPS, MAX_LENGTH]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    words = [algorithm, arm, folder, race.batch, race.warmup, race.steps, race.max_length]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks._trainer_arm", *map(str, words)],
-        env=environment,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
-    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    figures: Figures = json.loads(done.stdout.strip().splitlines()[-1])
     return figures
+
+
+def check_losses(runs: Runs) -> None:
+    """Of the last round: faster arithmetic that learns something else would be no win."""
+    ours = runs["accord"][-1]["mean_loss_by_third"]
+    for arm in ARMS[1:]:
+        theirs = runs[arm][-1]["mean_loss_by_third"]
+        if max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) > TOLERANCE:
+            raise SystemExit(f"Losses part by more than {TOLERANCE}: accord {ours}, {arm} {theirs}.")
+
+
+def summary(runs: Runs, arm: str) -> Figures:
+    """Of one arm over the rounds; `times_as_fast` is Accord's speed over its, round by round."""
+    found = runs[arm]
+
+    def median(name: str) -> float:
+        return round(statistics.median(each[name] for each in found), 2)
+
+    figures = {
+        name: spread([each[name] for each in found]) for name in ("pairs_per_second", "pairs_per_processor_second")
+    }
+    for times, name in (("times_as_fast", "pairs_per_second"), ("times_by_processor", "pairs_per_processor_second")):
+        figures[times] = spread([ours[name] / each[name] for ours, each in zip(runs["accord"], found, strict=True)])
+    memory = {name: max(each[name] for each in found) for name in found[0] if name.startswith("peak_")}
+    losses = zip(*(each["mean_loss_by_third"] for each in found), strict=True)
+    return {
+        **figures,
+        **{name: median(name) for name in ("seconds_of_start", "seconds_of_reference", "seconds_in_total")},
+        **memory,
+        "mean_loss_by_third": [round(statistics.mean(each), 4) for each in losses],
+    }
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    figures = {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+    return {name: round(value, 2) for name, value in figures.items()}
+
+
+def table(arms: dict[str, Figures]) -> str:
+    """Speeds and ratios as median (lowest to highest); a ratio is Accord's speed over the arm's."""
+    title = ("arm", "pairs/s", "Accord is", "of processor time", "start s", "reference s", "total s", "MiB", "loss")
+    lines: list[tuple[str, ...]] = [title]
+    for arm, figures in arms.items():
+        speed, times, busy = (
+            "{median:g} ({lowest:g} to {highest:g})".format(**figures[name])
+            for name in ("pairs_per_second", "times_as_fast", "times_by_processor")
+        )
+        seconds = (figures[f"seconds_{name}"] for name in ("of_start", "of_reference", "in_total"))
+        memory = figures.get("peak_gpu_memory_mib", figures["peak_memory_mib"])
+        losses = " ".join(f"{loss:.3f}" for loss in figures["mean_loss_by_third"])
+        ratios = ("-", "-") if arm == ARMS[0] else (f"x {times}", f"x {busy}")
+        lines.append((arm, speed, *ratios, *(f"{each:.1f}" for each in seconds), f"{memory:,}", losses))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)

@@ -26,13 +26,14 @@ from workers.training import command, device, model_card, models, processes, ref
 from workers.training.batches import Distinct, split
 from workers.training.course import Course
 from workers.training.data import Pair, PairFile, check_trainable, read_pairs, without_ties
-from workers.training.encoding import Encoded, Encoder, collate, plain
+from workers.training.encoding import Encoded, Encoder, plain
 from workers.training.errors import BadInput
 from workers.training.evaluation.accuracy import details, evaluate
 from workers.training.evaluation.scoring import Floats, score_pairs
 from workers.training.folder import RunFolder
 from workers.training.progress import Window
 from workers.training.rankings import Items, choices
+from workers.training.reading import Reader
 from workers.training.report import Pace, Report, to_nowhere
 from workers.training.schedules import learning_rate
 from workers.training.state import adamw
@@ -270,6 +271,7 @@ class Run:
         total = per_epoch * config.epochs
         measure_every = math.ceil(per_epoch / config.evaluations_per_epoch)
         pace, window = Pace(done=course.step, total=total, per_epoch=per_epoch), Window(self.device)
+        reader = Reader(self.scorer, max_length=config.max_length)
         model.train()
         while course.step < total:
             epoch, done = divmod(course.step, per_epoch)
@@ -283,9 +285,8 @@ class Run:
                 for part in split(processes.share(batch), config.accumulation):
                     rows = items.of(part)
                     distinct = Distinct.of(encoded, rows)
-                    inputs = [collate(few, self.scorer, self.device) for few in distinct.parts(self.device)]
                     with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                        scores = torch.cat([models.rewards(model, few) for few in inputs])
+                        scores = reader.scores(distinct.sequences, self.device)
                     chosen, rejected = scores[distinct.chosen], scores[distinct.rejected]
                     summed = targets.loss(chosen, rejected, part, config.center)
                     # Divided by the choices of the whole batch, whatever the parts and processes it is computed in.

@@ -14,15 +14,11 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from workers.training.encoding import Encoded, Sequence
 
 STRETCH = 50
 """Batches within which rows are sorted by length: enough for little padding, no drift from short to long."""
-
-PART = 8
-"""Sequences that a processor reads at a time."""
 SIDE = 3
 """Responses on each side of a square; larger ones read less and leave fewer prompts in a batch."""
 
@@ -110,10 +106,3 @@ class Distinct:
             [place[encoded.chosen[row]] for row in rows],
             [place[encoded.rejected[row]] for row in rows],
         )
-
-    def parts(self, device: torch.device) -> list[list[Sequence]]:
-        """The sequences as they are read: on a processor a few of similar length at a time, since padding costs as
-        much as text there; on a GPU all at once.
-        """
-        size = PART if device.type == "cpu" else len(self.sequences)
-        return [self.sequences[at : at + size] for at in range(0, len(self.sequences), size)]

@@ -23,7 +23,7 @@ from workers.training import processes, safety, scratch
 from workers.training.encoding import Sequence as TokenSequence
 from workers.training.errors import BadInput
 from workers.training.logps import Tokens, logps_of_logits, token_logps
-from workers.training.packing import Batch, Layout, Plan, Tree, Work, arrange, collate, plan_of
+from workers.training.packing import Batch, Layout, Plan, Work, can_share, plan_of, work_of
 
 ADAPTER = "adapter"
 
@@ -215,8 +215,13 @@ def _read(folder: Path, *, dropout: float, base: str) -> tuple[Any, Any]:
 
 def _ready(model: Any, tokenizer: Any, base: str, *, max_length: int, lora: Lora | None) -> Policy:
     safety.check_capacity(model, tokenizer, max_length, base=base)
-    policy = Policy(model, tokenizer, base, "padded", has_plain_head=_has_plain_head(model), work=_work_of(model))
-    policy.layout = None if _can_share(policy, max_length) else "padded"
+    policy = Policy(model, tokenizer, base, "padded", has_plain_head=_has_plain_head(model), work=work_of(model))
+
+    def sums(batch: Batch) -> torch.Tensor:
+        logps = policy.tokens([batch], torch.float32).logps
+        return logps.new_zeros(batch.n_completions).index_add(0, batch.owners, logps)
+
+    policy.layout = None if can_share(model, sums, max_length=max_length) else "padded"
     if lora is not None:
         policy.model = _with_adapter(model, lora)
     return policy
@@ -229,13 +234,6 @@ def _quiet_peft() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         yield
-
-
-def _work_of(model: Any) -> Work:
-    config = model.config.get_text_config()
-    body = sum(value.numel() for value in model.base_model.parameters())
-    body -= model.get_input_embeddings().weight.numel()
-    return Work(per_token=body, per_pair=config.num_hidden_layers * config.hidden_size)
 
 
 def _with_adapter(model: Any, lora: Lora) -> Any:
@@ -265,29 +263,3 @@ def _has_plain_head(model: Any) -> bool:
     logits = model(input_ids=ids, use_cache=False).logits
     found = head(model.base_model(input_ids=ids, use_cache=False).last_hidden_state)
     return found.shape == logits.shape and torch.allclose(found, logits, atol=1e-4, rtol=1e-4)
-
-
-@torch.no_grad()
-def _can_share(policy: Policy, max_length: int) -> bool:
-    """Whether a model reads a mask of ours and restarting positions as meant, found out by trying.
-
-    Models with windows, recurrences, or positions counted from the mask do not; they read padded rows.
-    """
-    config = policy.inner.config.get_text_config()
-    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    if config._attn_implementation != "sdpa" or any(window and window < max_length for window in windows):  # noqa: SLF001
-        return False
-    policy.model.eval()
-    size = policy.inner.get_input_embeddings().num_embeddings
-    ids = tuple(1 + n % (size - 1) for n in range(18))
-    trees = [Tree(ids[:4], (ids[4:7], ids[7:9])), Tree(ids[9:11], (ids[11:13],)), Tree(ids[13:15], (ids[15:18],))]
-    cpu = torch.device("cpu")
-    try:
-        found = []
-        for layout in ("padded", "packed"):
-            batch = collate(arrange(trees, layout, policy.work), cpu)
-            logps = policy.tokens([batch], torch.float32).logps
-            found.append(logps.new_zeros(batch.n_completions).index_add(0, batch.owners, logps))
-    except Exception:  # noqa: BLE001 - whatever a model says to such a mask, the answer is no
-        return False
-    return torch.allclose(found[0], found[1], atol=1e-3, rtol=1e-4)

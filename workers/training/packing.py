@@ -12,9 +12,9 @@ more. On rows of equal length packing is slower. So the layout is chosen for eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -29,7 +29,7 @@ PART = 8
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A prompt's token ids and those of each completion; neither is empty."""
+    """A prompt's token ids and those of each completion. Neither is empty where log-probabilities are asked for."""
 
     prompt: Ids
     completions: tuple[Ids, ...]
@@ -52,9 +52,20 @@ class Work:
     per_pair: float
 
     def of(self, rows: Rows) -> float:
-        """Multiplications for rows padded to the longest. Attention runs at about half the speed of plain products."""
-        length = max(map(_length, rows))
-        return len(rows) * length * (self.per_token + 4 * self.per_pair * length)
+        """Multiplications for rows padded to the longest."""
+        return len(rows) * self.of_row(max(map(_length, rows)))
+
+    def of_row(self, length: int) -> float:
+        """Attention runs at about half the speed of plain products."""
+        return length * (self.per_token + 4 * self.per_pair * length)
+
+
+def work_of(model: Any) -> Work:
+    """Of a model of transformers, whatever its head."""
+    config = model.config.get_text_config()
+    body = sum(value.numel() for value in model.base_model.parameters())
+    body -= model.get_input_embeddings().weight.numel()
+    return Work(per_token=body, per_pair=config.num_hidden_layers * config.hidden_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,8 @@ class Batch:
     """Rows on a device. `positions` and `mask` are None where plain causal attention does: one sequence a row.
 
     For each of the n completion tokens, (n,): `before`, the flat index rows * length of the token that predicts it;
-    `targets`, its id; `owners`, the number of its completion, counted through the trees in their order.
+    `targets`, its id; `owners`, the number of its completion, counted through the trees in their order. For each
+    completion `ends`, (n_completions,): the flat index of its last token.
     """
 
     ids: torch.Tensor
@@ -71,8 +83,12 @@ class Batch:
     before: torch.Tensor
     targets: torch.Tensor
     owners: torch.Tensor
-    n_completions: int
+    ends: torch.Tensor
     n_tokens: int
+
+    @property
+    def n_completions(self) -> int:
+        return len(self.ends)
 
 
 Piece = tuple[int, Tree]  # the number of its first completion, and the tree or a part of it
@@ -93,9 +109,13 @@ class Plan:
             part = values[first : first + len(batch.targets)]
             found.append(values.new_zeros(batch.n_completions).index_add(0, batch.owners, part))
             first += len(batch.targets)
+        return self.in_order(torch.cat(found))
+
+    def in_order(self, values: torch.Tensor) -> torch.Tensor:
+        """What stands for each completion, (sequences, …) through all batches, in the sequences' order."""
         places = torch.empty(len(self.order), dtype=torch.long)
         places[torch.tensor(self.order)] = torch.arange(len(self.order))
-        return torch.cat(found)[places.to(values.device)]
+        return values[places.to(values.device)]
 
     @property
     def n_tokens(self) -> int:
@@ -103,28 +123,53 @@ class Plan:
 
 
 def plan_of(sequences: Sequence[TokenSequence], layout: Layout | None, work: Work, device: torch.device) -> Plan:
-    """Sequences with the same prompt meet in trees of two; on a processor a few trees are computed at a time."""
-    trees = _trees(sequences)
-    size = PART // 2 if device.type == "cpu" else len(trees)
+    """Sequences with the same prompt meet in trees; on a processor a few trees are computed at a time."""
     batches, order = [], []
-    for at in range(0, len(trees), size):
-        part = trees[at : at + size]
+    for part in _parts(_trees(sequences, work), device):
         batches.append(collate(arrange([tree for tree, _ in part], layout, work), device))
         order += [number for _, numbers in part for number in numbers]
     return Plan(batches, order)
 
 
-def _trees(sequences: Sequence[TokenSequence]) -> list[tuple[Tree, list[int]]]:
-    """From short to long, with the numbers of their sequences."""
+Numbered = tuple[Tree, list[int]]  # a tree, and the numbers of its sequences
+
+
+def _parts(trees: list[Numbered], device: torch.device) -> list[list[Numbered]]:
+    """Trees with up to `PART` sequences, on a GPU all of them."""
+    if device.type != "cpu":
+        return [trees]
+    parts: list[list[Numbered]] = []
+    room = 0
+    for tree, numbers in trees:
+        if room < len(numbers):
+            parts.append([])
+            room = PART
+        parts[-1].append((tree, numbers))
+        room -= len(numbers)
+    return parts
+
+
+def _trees(sequences: Sequence[TokenSequence], work: Work) -> list[Numbered]:
+    """From short to long. As many completions follow one copy of their prompt as costs least."""
     prompts: dict[Ids, list[int]] = {}
     for number in sorted(range(len(sequences)), key=lambda number: len(sequences[number].ids)):
         prompts.setdefault(sequences[number].prompt, []).append(number)
-    found = []
+    found: list[Numbered] = []
     for prompt, numbers in prompts.items():
-        for at in range(0, len(numbers), 2):
-            two = numbers[at : at + 2]
-            found.append((Tree(prompt, tuple(sequences[n].ids[len(prompt) :] for n in two)), two))
+        completions = [sequences[n].ids[len(prompt) :] for n in numbers]
+        size = _cheapest([len(each) for each in completions], len(prompt), work)
+        parts = [slice(at, at + size) for at in range(0, len(numbers), size)]
+        found += [(Tree(prompt, tuple(completions[part])), numbers[part]) for part in parts]
     return sorted(found, key=lambda each: each[0].longest)
+
+
+def _cheapest(lengths: list[int], n_prompt: int, work: Work) -> int:
+    """How many completions of these lengths to a tree, at least two where there are two: rows are arranged later."""
+
+    def cost(size: int) -> float:
+        return sum(work.of_row(n_prompt + sum(lengths[at : at + size])) for at in range(0, len(lengths), size))
+
+    return min(range(min(2, len(lengths)), min(PART, len(lengths)) + 1), key=cost)
 
 
 def arrange(trees: Sequence[Tree], layout: Layout | None, work: Work) -> Rows:
@@ -173,7 +218,8 @@ def collate(rows: Rows, device: torch.device) -> Batch:
     before: list[int] = []
     targets: list[int] = []
     owners: list[int] = []
-    n_trees = n_completions = 0
+    ends = [0] * sum(len(tree.completions) for row in rows for _, tree in row)
+    n_trees = 0
     for number, row in enumerate(rows):
         at = 0
         for first, tree in row:
@@ -192,8 +238,8 @@ def collate(rows: Rows, device: torch.device) -> Batch:
                 targets += completion
                 owners += [first + branch - 1] * n
                 at += n
+                ends[first + branch - 1] = number * shape[1] + at - 1 if n else last
             trees[number, start:at] = n_trees  # padding keeps 0, and sees padding only
-            n_completions += len(tree.completions)
     is_plain = all(len(row) == 1 and len(row[0][1].completions) == 1 for row in rows)
     return Batch(
         ids=ids.to(device),
@@ -202,7 +248,7 @@ def collate(rows: Rows, device: torch.device) -> Batch:
         before=torch.tensor(before, device=device),
         targets=torch.tensor(targets, device=device),
         owners=torch.tensor(owners, device=device),
-        n_completions=n_completions,
+        ends=torch.tensor(ends, device=device),
         n_tokens=int((trees > 0).sum()),
     )
 
@@ -214,3 +260,28 @@ def _mask(trees: torch.Tensor, branches: torch.Tensor) -> torch.Tensor:
     same = trees[:, :, None] == trees[:, None, :]
     own = (branches[:, None, :] == 0) | (branches[:, :, None] == branches[:, None, :])
     return (same & own).tril()[:, None]
+
+
+@torch.no_grad()
+def can_share(model: Any, read: Callable[[Batch], torch.Tensor], *, max_length: int) -> bool:
+    """Whether a causal model of transformers reads a mask of ours and restarting positions as meant: found out by
+    trying, with what `read` finds for each completion, (n_completions, …).
+
+    Models with windows, recurrences, or positions counted from the mask do not; they read padded rows.
+    """
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    if config._attn_implementation != "sdpa" or any(window and window < max_length for window in windows):  # noqa: SLF001
+        return False
+    size = model.get_input_embeddings().num_embeddings
+    ids = tuple(1 + n % (size - 1) for n in range(18))
+    trees = [Tree(ids[:4], (ids[4:7], ids[7:9])), Tree(ids[9:11], (ids[11:13],)), Tree(ids[13:15], (ids[15:18],))]
+    was_training = model.training
+    model.eval()
+    try:
+        padded, packed = (read(collate(_arranged(trees, each), model.device)) for each in ("padded", "packed"))
+    except Exception:  # noqa: BLE001 - whatever a model says to such a mask, the answer is no
+        return False
+    finally:
+        model.train(was_training)
+    return torch.allclose(padded, packed, atol=1e-3, rtol=1e-4)
