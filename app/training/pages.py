@@ -237,6 +237,8 @@ def _measured(detail: RunDetail) -> dict[str, Any] | None:
         "accuracies": results.accuracies(detail.result),
         "loss": results.held_out_loss(detail.result) if detail.algorithm == "sft" else [],
         "shorter": results.where_shorter_wins(detail.result),
+        "yardsticks": results.yardsticks(detail.result),
+        "single_vote": results.single_vote(detail.result),
         "reliability": results.reliability(detail.result),
         "slices": results.slice_tables(detail.result),
         "is_beyond_length": results.is_beyond_length(detail.result),

@@ -31,6 +31,7 @@ from workers.training.encoding import Encoded, Encoder, collate, plain
 from workers.training.errors import BadInput
 from workers.training.evaluation.accuracy import details, evaluate
 from workers.training.evaluation.scoring import Floats, score_pairs
+from workers.training.evaluation.yardsticks import beside
 from workers.training.folder import RunFolder
 from workers.training.progress import Window
 from workers.training.rankings import Items, choices
@@ -213,10 +214,11 @@ class Run:
             self.keep(is_measured=True, is_stopping=False)
         self.steps(encoded)
 
-        course.phase("saving")
+        course.phase("measuring")
         if (best := course.best()) is not None:
             self.scorer = self.kept(best, self.scorer.base)
-        measured = self.measure(is_final=True)
+        measured = self.measure() | self.details(pairs)
+        course.phase("saving")
         if items.rankings:
             measured["n_train_rankings"] = len(items.rankings)
         if config.normalise == "on":  # after the measurement: only scores as they were trained are log-odds
@@ -290,9 +292,14 @@ class Run:
             facts={"base": self.scorer.base},
         )
 
-    def measure(self, *, is_final: bool = False) -> dict[str, Any]:
-        """The metrics on the held-out pairs, at last with their details; remembers whether this is the best so far."""
-        scores = self.scores(self.eval_encoded)
+    def details(self, pairs: list[Pair]) -> dict[str, Any]:
+        """What the result says beside its headline; the baselines are fitted on the training pairs."""
+        scores, seed = self.eval_scores, self.config.seed
+        return details(self.eval_pairs, scores, seed=seed) | beside(pairs, self.eval_pairs, scores, seed=seed)
+
+    def measure(self) -> dict[str, Any]:
+        """The metrics on the held-out pairs; remembers whether this is the best so far."""
+        scores = self.eval_scores = self.scores(self.eval_encoded)
         targets, items = self.eval_targets, self.eval_targets.items
         every = list(range(len(items.rows)))
         chosen, rejected = torch.tensor(scores[items.of(every)], dtype=torch.float32).unbind(1)
@@ -301,7 +308,7 @@ class Run:
         if math.isfinite(loss):
             metrics |= evaluate(self.eval_pairs, scores, seed=self.config.seed)
         self.course.note(loss, metrics)
-        return metrics | (details(self.eval_pairs, scores, seed=self.config.seed) if is_final else {})
+        return metrics
 
     def scores(self, encoded: Encoded) -> Floats:
         """(pairs, 2) scores of chosen and rejected."""

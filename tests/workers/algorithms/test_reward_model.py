@@ -78,6 +78,10 @@ def test_it_learns_what_the_length_does_not_say_and_plain_transformers_loads_it(
     assert 'license: "cc-by-4.0"' in card
     assert "eval_accuracy_interval" in card
     assert "### Reliability" in card
+    assert "### Beside baselines" in card
+    assert list(metrics["baselines"]) == ["length", "surface", "words"]
+    assert metrics["baselines"]["words"]["accuracy"] > metrics["length_only_accuracy"]  # the words decide here
+    assert metrics["temperature"]["n_fitted"] + metrics["temperature"]["n_measured"] == metrics["n_pairs"]
     assert not any("reliability" in event for event in events)  # curves are polled: only the result has the details
     assert not (config.out / "checkpoints").exists()
 

@@ -19,9 +19,8 @@ from workers.training.checkpoint import MANIFEST
 from workers.training.data import Pair, check_trainable, read_pairs
 from workers.training.encoding import Encoder
 from workers.training.errors import BadInput
-from workers.training.evaluation import baselines, best_of, comparison, table, temperature
-from workers.training.evaluation.accuracy import agrees, details, evaluate, labels
-from workers.training.evaluation.ceiling import noise_ceiling, soft_accuracy
+from workers.training.evaluation import best_of, comparison, table, yardsticks
+from workers.training.evaluation.accuracy import details, evaluate
 from workers.training.evaluation.scoring import score_pairs
 from workers.training.report import Report, to_stream
 
@@ -47,7 +46,7 @@ class Config:
     """Use only the rows of this criterion; needed where the data speaks of several."""
     base_agreement: float | None = None
     """How often two annotators take the same side, for the noise ceiling; without it, read off the soft labels."""
-    temperature_share: float = 0.5
+    temperature_share: float = yardsticks.TEMPERATURE_SHARE
     """The share of the pairs, in whole prompt clusters, that the temperature is fitted on; the rest judges it."""
     max_length: int = 0
     """Tokens of prompt and response together; 0 takes the length the model was trained with, or 256."""
@@ -148,16 +147,12 @@ def of_pairs(
 ) -> dict[str, Any]:
     """The figures of one file of pairs; `other` gives the scores of the model to compare with."""
     delta, seed = scores[:, 0] - scores[:, 1], config.seed
-    ceiling = noise_ceiling(pairs, agreement=config.base_agreement)
-    agreement = ceiling["base_agreement"] if ceiling else None
+    beside = yardsticks.beside(
+        train, pairs, scores, agreement=config.base_agreement, share=config.temperature_share, seed=seed
+    )
+    parts = {name: beside.pop(name) for name in ("noise_ceiling", "temperature", "baselines")}
     measured = evaluate(pairs, scores, seed=seed) | details(pairs, scores, seed=seed)
-    found: dict[str, Any] = {
-        "pairs": measured | soft_accuracy(pairs, delta, agreement=agreement, seed=seed),
-        "noise_ceiling": ceiling,
-        "temperature": temperature.scale(pairs, delta, share=config.temperature_share, seed=seed),
-        "baselines": baselines.compare(train, pairs, agrees(delta, labels(pairs)), seed=seed) if train else None,
-        "against": None,
-    }
+    found: dict[str, Any] = {"pairs": measured | beside, **parts, "against": None}
     if other is not None:
         theirs = other()
         found["against"] = {
