@@ -69,6 +69,21 @@ def seconds_left(detail: RunDetail) -> float | None:
     return left
 
 
+def measured(result: dict[str, Any], algorithm: str) -> dict[str, Any]:
+    """All that a page shows of the figures on held-out rows, of a run or of an evaluation."""
+    return {
+        "accuracies": accuracies(result),
+        "loss": held_out_loss(result) if algorithm == "sft" else [],
+        "shorter": where_shorter_wins(result),
+        "yardsticks": yardsticks(result),
+        "single_vote": single_vote(result),
+        "reliability": reliability(result),
+        "slices": slice_tables(result),
+        "is_beyond_length": is_beyond_length(result),
+        "values": result,
+    }
+
+
 def accuracies(result: dict[str, Any]) -> list[Shown]:
     """The model beside length alone, over all pairs; then the difference on the same pairs."""
     return _shown(
