@@ -49,9 +49,9 @@ def lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def test_finished_runs_are_measured_and_bad_rows_end_in_a_sentence(arena):
+def test_finished_runs_are_measured_bad_rows_are_a_sentence_and_a_stopped_worker_hands_back(arena):
     arena.beat()
-    arena.trainer(concurrency=2)
+    worker = arena.trainer(concurrency=2)
     with database.unit_of_work() as session:
         project_id = Factory(session).project().id
     scorer, other = (trainings.enqueue(project_id=project_id, seed=seed, **SHORT) for seed in (0, 1))
@@ -96,25 +96,9 @@ def test_finished_runs_are_measured_and_bad_rows_end_in_a_sentence(arena):
     assert len(answers.result["samples"]) == 2
     assert list((storage.settings().data_dir / "scratch").iterdir()) == []
 
-
-def test_a_worker_told_to_stop_hands_the_evaluation_back_and_one_is_cancelled(arena):
-    worker = arena.trainer()
-    run = trainings.enqueue(algorithm="sft", **SHORT)
-    ended(arena, run.job_id)
-    further = trainings.enqueue(
-        project_id=run.project_id, algorithm="sft", **SHORT | {"model": f"run-{run.number}", "base_run": run.number}
-    )
-    ended(arena, further.job_id)
-    rows = lines({"prompt": f"water {number}"} for number in range(3000))
-    job_id = ask(further, file=rows, max_prompts=0, max_new_tokens=30)
-    arena.until(lambda: arena.job(job_id).progress > 0, LONG)
+    slow = ask(further, file=lines({"prompt": f"water {number}"} for number in range(3000)), max_prompts=0)
+    arena.until(lambda: arena.job(slow).progress > 0, LONG)
     worker.terminate()
     assert worker.wait(timeout=60) == 0
-    job = arena.job(job_id)
+    job = arena.job(slow)
     assert (job.state, job.failures, job.attempt) == (JobState.QUEUED, 0, 1)
-    arena.trainer()
-    arena.until(lambda: arena.job(job_id).attempt == 2 and arena.job(job_id).progress > 0, LONG)
-    with database.unit_of_work() as session:
-        queue.request_cancel(session, job_id)
-    (cancelled,) = ended(arena, job_id)
-    assert cancelled.state == JobState.CANCELLED
