@@ -92,12 +92,13 @@ def runs_with_jobs(
 
 
 def queue_of_devices(session: Session, *, limit: int = 50) -> Sequence[Any]:
-    """(job, its device slot or None) of all training and evaluation of this installation: running, then in line.
+    """(job, the run it trains or evaluates or None, its device slot or None): first those that run, then in line.
 
-    A slot whose attempt is no longer the job's own holds nothing.
+    Over the whole installation. A slot whose attempt is no longer the job's own holds nothing.
     """
     query = (
-        sa.select(Job, DeviceSlot)
+        sa.select(Job, TrainingRun, DeviceSlot)
+        .outerjoin(TrainingRun, TrainingRun.id == Job.payload["run_id"].as_integer())
         .outerjoin(DeviceSlot, sa.and_(DeviceSlot.job_id == Job.id, DeviceSlot.attempt == Job.attempt))
         .where(Job.kind.in_((Kind.TRAIN, Kind.EVALUATE)), Job.state.in_(ACTIVE))
         .order_by(sa.case((Job.state == JobState.RUNNING, 0), else_=1), Job.available_at, Job.id)

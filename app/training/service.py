@@ -271,15 +271,15 @@ def _point(row: Any) -> Point:
 def show_queue(session: Session, project_id: int) -> list[QueueEntry]:
     """Who trains on which device and who waits, over the whole installation: projects share its devices."""
     entries, position = [], 0
-    for job, slot in queries.queue_of_devices(session):
+    for job, run, slot in queries.queue_of_devices(session):
         is_waiting = job.state == JobState.QUEUED
         position += is_waiting
-        is_own = job.project_id == project_id and "number" in job.payload
+        is_own = run is not None and run.project_id == project_id
         is_evaluation = job.kind == queue.Job.EVALUATE
         entries.append(
             QueueEntry(
-                run=job.payload["number"] if is_own else None,
-                name=job.payload["name"] if is_own else None,
+                run=run.number if is_own else None,
+                name=run.name if is_own else None,
                 evaluation=job.id if is_own and is_evaluation else None,
                 state=job.state.value,
                 device=_device(slot.host, slot.device) if slot and not is_waiting else None,

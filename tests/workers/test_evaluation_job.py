@@ -96,7 +96,9 @@ def test_finished_runs_are_measured_bad_rows_are_a_sentence_and_a_stopped_worker
     assert len(answers.result["samples"]) == 2
     assert list((storage.settings().data_dir / "scratch").iterdir()) == []
 
-    slow = ask(further, file=lines({"prompt": f"water {number}"} for number in range(3000)), max_prompts=0)
+    slow = ask(
+        further, file=lines({"prompt": f"water {number}"} for number in range(3000)), max_prompts=0, max_new_tokens=30
+    )
     arena.until(lambda: arena.job(slow).progress > 0, LONG)
     worker.terminate()
     assert worker.wait(timeout=60) == 0
