@@ -45,6 +45,7 @@ class Job(StrEnum):
     PURGE = "purge"
     SEND_MAIL = "send_mail"
     TRAIN = "train"
+    EVALUATE = "evaluate"
     FREEZE_DATASET = "freeze_dataset"
     VERIFY_DATASET = "verify_dataset"
 
@@ -56,6 +57,7 @@ QUEUES: dict[Job, str] = {
     Job.PURGE: "default",
     Job.SEND_MAIL: "default",
     Job.TRAIN: "train",
+    Job.EVALUATE: "train",
     Job.FREEZE_DATASET: "default",
     Job.VERIFY_DATASET: "default",
 }

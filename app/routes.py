@@ -24,6 +24,7 @@ from app.quality import pages as quality_pages
 from app.review import api as review_api
 from app.review import pages as review_pages
 from app.training import api as training_api
+from app.training import evaluation_api, evaluation_pages
 from app.training import pages as training_pages
 
 
@@ -42,6 +43,7 @@ def page_routers() -> list[APIRouter]:
         jobs.router,
         review_pages.router,
         training_pages.router,
+        evaluation_pages.router,
         datasets_pages.router,
         quality_pages.router,
     ]
@@ -61,6 +63,7 @@ def api_routers() -> list[APIRouter]:
         jobs_api.router,
         review_api.router,
         training_api.router,
+        evaluation_api.router,
         datasets_api.router,
         quality_api.router,
     ]

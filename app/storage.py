@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 from uuid import uuid4
 
@@ -87,6 +87,12 @@ def open_stored(name: str) -> BinaryIO:
         return cast("BinaryIO", filesystem.open(path, "rb"))
     except FileNotFoundError:
         raise NotFound("The stored file is no longer there.") from None
+
+
+def shown_name(filename: str) -> str:
+    """The last part of what the browser called a file, for people; never a path that anything is opened by."""
+    name = PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")
+    return "".join(letter for letter in name if letter.isprintable())[-200:] or "file"
 
 
 def delete_stored(name: str) -> None:

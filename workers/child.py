@@ -1,4 +1,5 @@
-"""The training process: `python -m workers.child ALGORITHM`, started by workers.runner in the run's own folder.
+"""The training process: `python -m workers.child ALGORITHM`, started by workers.runner in the run's own folder; an
+evaluation is such a process too.
 
 The first line on standard input is a JSON object: `options` by the names of the algorithm's Config, `nice`, and
 `silence_seconds`. Each later line says that the job's lease was renewed; without one for that long, or when the pipe
@@ -25,6 +26,11 @@ from workers.training.options import from_values
 from workers.training.report import Report, to_stream
 from workers.training.stopping import ShouldStop, on_signals
 
+# What is no algorithm of its own: a trained model is measured.
+MEASURES = {
+    "evaluation": "workers.training.evaluation.command",
+    "policies": "workers.training.evaluation.policies",
+}
 PACKAGES = {"torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "accelerate", "peft"}
 
 
@@ -39,17 +45,19 @@ def main(algorithm: str) -> int:
 
 
 def run(algorithm: str, options: dict[str, Any], report: Report, should_stop: ShouldStop) -> dict[str, Any]:
-    if not re.fullmatch(r"[a-z_]+", algorithm) or not importlib.util.find_spec(f"workers.algorithms.{algorithm}"):
+    name = MEASURES.get(algorithm, f"workers.algorithms.{algorithm}")
+    if not re.fullmatch(r"[a-z_]+", algorithm) or not importlib.util.find_spec(name):
         raise BadInput(f"There is no algorithm {algorithm}.")
     try:
-        module = importlib.import_module(f"workers.algorithms.{algorithm}")
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in PACKAGES:
             raise
         raise BadInput(
             f"This worker cannot train: its Python has no {error.name}. Install it there: pip install 'accord[train]'"
         ) from error
-    result: dict[str, Any] = module.train(from_values(module.Config, options), report, should_stop)
+    work = module.measure if algorithm in MEASURES else module.train
+    result: dict[str, Any] = work(from_values(module.Config, options), report, should_stop)
     return result
 
 

@@ -48,6 +48,7 @@ def deeds() -> dict[str, Deed]:
         "tasks.imported": Deed("data", _("%(actor)s imported %(tasks)s tasks and %(votes)s judgements")),
         "training.start": Deed("data", _("%(actor)s started the training of %(name)s on data set %(dataset)s")),
         "training.cancel": Deed("data", _("%(actor)s cancelled the training of %(name)s")),
+        "evaluation.start": Deed("data", _("%(actor)s started an evaluation of %(name)s")),
         "dataset.freeze": Deed("data", _("%(actor)s asked for data set %(number)s")),
         "dataset.frozen": Deed("data", _("%(actor)s froze data set %(number)s (%(rows)s rows of %(votes)s votes)")),
         "dataset.verify": Deed("data", _("%(actor)s asked for data set %(number)s to be built again and compared")),

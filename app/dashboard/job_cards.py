@@ -11,7 +11,7 @@ from app.accounts.access import Viewer, has_role, role_in_project
 from app.datasets import labels as dataset_labels
 from app.errors import NotFound
 from app.models import Job, JobState, Role
-from app.training import results
+from app.training import evaluation_results, results
 from app.web.i18n import gettext as _
 
 DATASET_KINDS = (queue.Job.FREEZE_DATASET, queue.Job.VERIFY_DATASET)
@@ -68,6 +68,7 @@ def title(job: Job) -> str:
         queue.Job.SEND_MAIL: _("Mail"),
         queue.Job.PURGE: _("Clearing away of old counters and uploads"),
         queue.Job.TRAIN: _("Training of %(name)s"),
+        queue.Job.EVALUATE: _("Evaluation of %(name)s"),
         queue.Job.FREEZE_DATASET: _("Freezing of data set %(number)s"),
         queue.Job.VERIFY_DATASET: _("Check of data set %(number)s"),
     }
@@ -87,6 +88,8 @@ def _phase(job: Job, place: tuple[int, int] | None) -> str | None:
         phases = dataset_labels.phases()
     elif job.kind == queue.Job.TRAIN:
         phases = {**results.phases(), "training": _("Training, in per cent")}
+    elif job.kind == queue.Job.EVALUATE:
+        phases = evaluation_results.phases()
     return phases.get(job.phase) or job.phase or None
 
 

@@ -90,6 +90,8 @@ def _outcome_url(job: Job) -> str:
         return f"/projects/{job.project_id}/import/{job.id}"
     if job.kind == queue.Job.TRAIN and job.project_id is not None and "number" in job.payload:
         return f"/projects/{job.project_id}/training/{job.payload['number']}"
+    if job.kind == queue.Job.EVALUATE and job.project_id is not None:
+        return f"/projects/{job.project_id}/training/{job.payload['number']}/evaluations/{job.id}"
     if job.kind in DATASET_KINDS and job.project_id is not None and "number" in job.payload:
         return f"/projects/{job.project_id}/datasets/{job.payload['number']}"
     return f"/jobs/{job.id}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import IO, Any
 from uuid import uuid4
 
@@ -68,7 +67,7 @@ def take_upload(
     stored, file_hash, size = storage.save_stream("imports", stream, max_bytes=settings().max_upload_bytes)
     payload = {
         "stored": stored,
-        "filename": _shown_name(filename),
+        "filename": storage.shown_name(filename),
         "file_hash": file_hash,
         "size": size,
         "options": options.model_dump(),
@@ -248,9 +247,3 @@ def _sample(row: ImportRow) -> JSON:
 
 def _cut(text: str) -> str:
     return text if len(text) <= SAMPLE_CHARACTERS else text[:SAMPLE_CHARACTERS] + " …"
-
-
-def _shown_name(filename: str) -> str:
-    """The last part of what the browser called the file, for people; never a path that anything is opened by."""
-    name = PurePosixPath(filename.replace("\\", "/")).name.replace("\x00", "")
-    return "".join(letter for letter in name if letter.isprintable())[-200:] or "file"

@@ -112,6 +112,7 @@ def _sft() -> Kind:
             _loss_stat(),
             Stat("mean_token_accuracy", _("Next token right"), None, _("the likeliest token was the next one")),
             Stat("rows_per_second", _("Answers a second"), 1),
+            Stat("tokens_per_second", _("Tokens a second"), 0, _("of prompts and answers")),
             Stat("num_tokens", _("Tokens read"), 0, _("since the run began")),
         ),
     )

@@ -60,6 +60,12 @@ def running_attempts(session: Session, run_ids: Sequence[int]) -> set[tuple[int,
     return {(run_id, attempt) for run_id, attempt in found}
 
 
+def running_evaluations(session: Session, job_ids: Sequence[int]) -> set[tuple[int, int]]:
+    """(job, attempt) of those that run now."""
+    found = session.execute(sa.select(Job.id, Job.attempt).where(Job.id.in_(job_ids), Job.state == JobState.RUNNING))
+    return {(job_id, attempt) for job_id, attempt in found}
+
+
 def lock_devices(session: Session) -> None:
     """One taking at a time: who is free follows from other rows, which two statements at once would not see alike."""
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("device_slot"))))

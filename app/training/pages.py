@@ -13,10 +13,10 @@ from app import queue
 from app.config import settings
 from app.datasets import queries as dataset_queries
 from app.errors import Invalid, NotFound
-from app.models import DatasetVersion, Role, TrainingRun
+from app.models import Role, TrainingRun
 from app.projects.access import ProjectAccess, ProjectAdmin, ProjectReviewer, require_writable
 from app.projects.navigation import studio_nav
-from app.training import curves, results, service
+from app.training import curves, evaluation_queries, evaluations, results, service
 from app.training.access import LARGEST_NUMBER, RunAccess, RunAdmin, RunReader
 from app.training.downloads import attachment, text_attachment
 from app.training.kinds import Kind, kinds
@@ -24,6 +24,7 @@ from app.training.options import MINILM, OPTIONS, SCRATCH, Algorithm, default_mo
 from app.training.options.offered import offered
 from app.training.queries import finished_policies, run_by_number
 from app.training.schemas import RunDetail, RunHead
+from app.training.versions import version_label
 from app.web import markdown
 from app.web.filters import format_number
 from app.web.forms import Errors, FormFields, parse_form
@@ -123,7 +124,7 @@ def _form(
         "project": access.project,
         "kind": kind,
         "kinds": kinds(),
-        "versions": [(version.number, _version_label(version)) for version in versions],
+        "versions": [(version.number, version_label(version)) for version in versions],
         "bases": [(run.number, f"{format_number(run.number)} · {run.name}") for run in bases],
         "options": options,
         "has_advanced_error": any(each.name in (errors or {}) for each in options if not each.is_basic),
@@ -132,17 +133,6 @@ def _form(
         "earlier": earlier,
     }
     return render(request, "training/new.html", context, status=422 if errors else 200)
-
-
-def _version_label(version: DatasetVersion) -> str:
-    splits = (version.manifest or {}).get("counts", {}).get("splits", {})
-    if not splits:
-        return _("Version %(number)d") % {"number": version.number}
-    return _("Version %(number)d: %(train)s pairs to train on, %(held_out)s held out") % {
-        "number": version.number,
-        "train": format_number(splits["train"]["rows"]),
-        "held_out": format_number(splits["held_out"]["rows"]),
-    }
 
 
 @router.post("/projects/{project_id}/training")
@@ -197,17 +187,19 @@ def _typed(kind: Kind, fields: dict[str, Any]) -> dict[str, Any]:
 def show_run(request: Request, session: DbSession, access: RunReader) -> Response:
     detail = service.show_run(session, access.run)
     kind = kinds()[access.run.algorithm]
-    steps, evaluations = service.drawn_curves(session, access.run)
+    steps, held_out = service.drawn_curves(session, access.run)
     card = service.model_card(access.run) if detail.files else None
     context = {
         **_shown(access, detail),
         "nav": studio_nav(access.place, "training"),
         "project": access.project,
-        "pictures": curves.pictures(kind, steps, evaluations),
+        "pictures": curves.pictures(kind, steps, held_out),
         "measurements": curves.columns(kind),
-        "points": curves.rows(steps, evaluations),
+        "points": curves.rows(steps, held_out),
         "server": settings().public_url,
-        "measured": _measured(detail),
+        "is_evaluation": False,
+        "measured": results.measured(detail.result, detail.algorithm) if detail.result else None,
+        "evaluations": [evaluations.shown(job) for job in evaluation_queries.evaluations(session, access.run)],
         "card_html": markdown.render(card, image_label=_("image")) if card else None,
         "option_labels": {"model": _("Model")} | {each.name: each.label for each in offered(OPTIONS[kind.algorithm])},
     }
@@ -227,20 +219,6 @@ def _shown(access: RunAccess, detail: RunDetail) -> dict[str, Any]:
         "held_out": results.held_out_so_far(detail),
         "may_change": access.place.may(Role.ADMIN),
         "base": f"/projects/{access.project.id}/training",
-    }
-
-
-def _measured(detail: RunDetail) -> dict[str, Any] | None:
-    if detail.result is None:
-        return None
-    return {
-        "accuracies": results.accuracies(detail.result),
-        "loss": results.held_out_loss(detail.result) if detail.algorithm == "sft" else [],
-        "shorter": results.where_shorter_wins(detail.result),
-        "reliability": results.reliability(detail.result),
-        "slices": results.slice_tables(detail.result),
-        "is_beyond_length": results.is_beyond_length(detail.result),
-        "values": detail.result,
     }
 
 

@@ -25,6 +25,8 @@ from app.queue import Job as Kind
 
 POLICIES = ("sft", "dpo")
 """Algorithms whose result is a language model, which another run may begin with."""
+SCORERS = ("reward_model",)
+ALGORITHMS = (*SCORERS, *POLICIES)
 
 
 def next_number(session: Session, project_id: int) -> int:
@@ -39,15 +41,25 @@ def run_by_number(session: Session, project_id: int, number: int) -> TrainingRun
     )
 
 
-def finished_policies(
-    session: Session, project_id: int, *, number: int | None = None, limit: int = 50
-) -> Sequence[TrainingRun]:
+def finished_policies(session: Session, project_id: int, *, number: int | None = None) -> Sequence[TrainingRun]:
     """Runs that ended with a language model, newest first."""
+    return finished_runs(session, project_id, POLICIES, number=number)
+
+
+def finished_runs(
+    session: Session,
+    project_id: int,
+    algorithms: Sequence[str] = ALGORITHMS,
+    *,
+    number: int | None = None,
+    limit: int = 50,
+) -> Sequence[TrainingRun]:
+    """Runs that ended with a model, newest first."""
     query = (
         sa.select(TrainingRun)
         .where(
             TrainingRun.project_id == project_id,
-            TrainingRun.algorithm.in_(POLICIES),
+            TrainingRun.algorithm.in_(algorithms),
             TrainingRun.result.is_not(None),
             TrainingRun.files.is_not(None),
         )
@@ -80,15 +92,15 @@ def runs_with_jobs(
 
 
 def queue_of_devices(session: Session, *, limit: int = 50) -> Sequence[Any]:
-    """(job, its run or None, its device slot or None) of all training of this installation: running, then in line.
+    """(job, the run it trains or evaluates or None, its device slot or None): first those that run, then in line.
 
-    A slot whose attempt is no longer the job's own holds nothing.
+    Over the whole installation. A slot whose attempt is no longer the job's own holds nothing.
     """
     query = (
         sa.select(Job, TrainingRun, DeviceSlot)
-        .outerjoin(TrainingRun, TrainingRun.job_id == Job.id)
+        .outerjoin(TrainingRun, TrainingRun.id == Job.payload["run_id"].as_integer())
         .outerjoin(DeviceSlot, sa.and_(DeviceSlot.job_id == Job.id, DeviceSlot.attempt == Job.attempt))
-        .where(Job.kind == Kind.TRAIN, Job.state.in_(ACTIVE))
+        .where(Job.kind.in_((Kind.TRAIN, Kind.EVALUATE)), Job.state.in_(ACTIVE))
         .order_by(sa.case((Job.state == JobState.RUNNING, 0), else_=1), Job.available_at, Job.id)
         .limit(limit)
     )

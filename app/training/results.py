@@ -50,7 +50,8 @@ def phases() -> dict[str, str]:
         "tokenising": _("Turning texts into tokens"),
         "reference": _("Asking the model as it was before"),
         "training": _("Training"),
-        "saving": _("Measuring and saving the best model"),
+        "measuring": _("Measuring the best model beside baselines"),
+        "saving": _("Saving the best model"),
         "storing": _("Storing the result"),
     }
 
@@ -68,6 +69,21 @@ def seconds_left(detail: RunDetail) -> float | None:
     return left
 
 
+def measured(result: dict[str, Any], algorithm: str) -> dict[str, Any]:
+    """All that a page shows of the figures on held-out rows, of a run or of an evaluation."""
+    return {
+        "accuracies": accuracies(result),
+        "loss": held_out_loss(result) if algorithm == "sft" else [],
+        "shorter": where_shorter_wins(result),
+        "yardsticks": yardsticks(result),
+        "single_vote": single_vote(result),
+        "reliability": reliability(result),
+        "slices": slice_tables(result),
+        "is_beyond_length": is_beyond_length(result),
+        "values": result,
+    }
+
+
 def accuracies(result: dict[str, Any]) -> list[Shown]:
     """The model beside length alone, over all pairs; then the difference on the same pairs."""
     return _shown(
@@ -78,6 +94,44 @@ def accuracies(result: dict[str, Any]) -> list[Shown]:
             ("accuracy_gain", _("Difference"), _("In percentage points, on the same pairs, resampled together.")),
         ],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """A baseline; `lead` is what the model has over it on the same pairs, None for the model itself."""
+
+    name: str
+    note: str
+    accuracy: Estimate
+    lead: Estimate | None
+    nll: float | None
+
+
+def yardsticks(result: dict[str, Any]) -> list[Yardstick]:
+    """The model, then what models reach that do not understand a word; empty where none were fitted."""
+    named = {
+        "length": (_("Length, fitted"), _("How much longer, by a logistic regression.")),
+        "surface": (_("Length and formatting"), _("Lists, headings, bold and code too.")),
+        "words": (_("Words"), _("TF-IDF of the words of both responses.")),
+    }
+    model, fitted = estimate(result, "eval_accuracy"), result.get("baselines") or {}
+    if model is None or not fitted:
+        return []
+    rows = [Yardstick(_("This model"), "", model, None, result.get("nll"))]
+    for name, (label, note) in named.items():
+        if (values := fitted.get(name)) is not None and values.get("accuracy") is not None:
+            of_pairs = {"n": model.n, **values}
+            accuracy, lead = _estimate(of_pairs, "accuracy"), _of_row(of_pairs, "model_gain")
+            rows.append(Yardstick(label, note, accuracy, lead, values.get("nll")))
+    return rows
+
+
+def single_vote(result: dict[str, Any]) -> list[Shown]:
+    """How often one vote, drawn from those given, would side with the model; ties count."""
+    if result.get("soft_accuracy") is None:
+        return []
+    found = _estimate({"n": result.get("n_pairs", 0), **result}, "soft_accuracy")
+    return [Shown(_("Agreement with a single vote"), found, _reason(found))]
 
 
 def where_shorter_wins(result: dict[str, Any]) -> list[Shown]:

@@ -157,10 +157,14 @@ class Curves(BaseModel):
 
 
 class QueueEntry(BaseModel):
-    """One place in the queue for devices; what belongs to another project has no name. `position` counts who waits."""
+    """One place in the queue for devices; what belongs to another project has no name. `position` counts who waits.
+
+    `evaluation` is the id of an evaluation of that run, null for its training.
+    """
 
     run: int | None
     name: str | None
+    evaluation: int | None = None
     state: str
     device: str | None
     position: int | None

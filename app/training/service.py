@@ -275,10 +275,12 @@ def show_queue(session: Session, project_id: int) -> list[QueueEntry]:
         is_waiting = job.state == JobState.QUEUED
         position += is_waiting
         is_own = run is not None and run.project_id == project_id
+        is_evaluation = job.kind == queue.Job.EVALUATE
         entries.append(
             QueueEntry(
                 run=run.number if is_own else None,
                 name=run.name if is_own else None,
+                evaluation=job.id if is_own and is_evaluation else None,
                 state=job.state.value,
                 device=_device(slot.host, slot.device) if slot and not is_waiting else None,
                 position=position if is_waiting else None,

@@ -134,10 +134,36 @@ def test_a_training_is_cancelled_from_its_page(studio, stack):
     shoot(page, "runs-desktop-light")
 
 
+@pytest.fixture(scope="module")
+def evaluated(studio, trained):
+    """The address of an evaluation of the reward model, asked for on its page and waited for."""
+    page = studio["page"]
+    page.goto(trained)
+    page.get_by_role("link", name="Evaluate").click()
+    page.get_by_role("button", name="Start evaluation").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Evaluation of")
+    address = page.url
+    deadline = time.monotonic() + 90
+    while not page.get_by_text("Held-out accuracy").is_visible():
+        assert time.monotonic() < deadline, page.locator("main").inner_text()
+        page.wait_for_timeout(500)
+        page.goto(address)
+    return address
+
+
+def test_a_finished_model_is_evaluated_from_its_page(studio, trained, evaluated):
+    page = studio["page"]
+    page.goto(evaluated)
+    expect(page.get_by_text("Beside baselines")).to_be_visible()
+    page.goto(trained)
+    number = evaluated.rstrip("/").rsplit("/", 1)[1]
+    assert page.locator(f"a[href$='/evaluations/{number}']").count() == 1
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_pages_of_data_and_training_fit_their_window(
-    studio, trained, preferred, chromium, admin_state, watch, width, dark
+    studio, trained, preferred, evaluated, chromium, admin_state, watch, width, dark
 ):
     context = chromium.new_context(
         viewport={"width": width, "height": 900},
@@ -149,7 +175,8 @@ def test_the_pages_of_data_and_training_fit_their_window(
     look = f"{'phone' if width == 390 else 'desktop'}-{'dark' if dark else 'light'}"
     wide = []
     runs = [f"training/{address.rstrip('/').rsplit('/', 1)[1]}" for address in (trained, preferred)]
-    forms = ["training/new", "training/new?algorithm=dpo"]
+    forms = ["training/new", "training/new?algorithm=dpo", f"{runs[0]}/evaluations/new"]
+    runs.append(evaluated.split(f"/{studio['project']}/", 1)[1])
     for name in ("agreement", "datasets", "datasets/1", "training", *forms, *runs):
         answer = page.goto(f"{studio['base']}/{name}")
         assert answer is not None and answer.status == 200, name

@@ -75,3 +75,15 @@ def test_dpo_goes_on_from_the_model_of_sft_and_a_killed_one_ends_bit_identical(a
     assert (job.state, job.error, job.attempt) == (JobState.SUCCEEDED, None, 2)
     assert trainings.weights(again) == trainings.weights(done)
     assert list((storage.settings().data_dir / "scratch").iterdir()) == []
+
+
+def test_a_worker_told_to_stop_during_sft_hands_the_run_back_with_a_checkpoint(arena):
+    worker = arena.trainer()
+    run = trainings.enqueue(algorithm="sft", **SHORT | {"epochs": 200})
+    arena.until(lambda: trainings.checkpoints(run.id), LONG)
+    worker.terminate()
+    assert worker.wait(timeout=60) == 0
+    job = arena.job(run.job_id)
+    assert (job.state, job.failures, job.attempt) == (JobState.QUEUED, 0, 1)
+    kept = max(row.step for row in trainings.checkpoints(run.id) if row.removed_at is None and row.refused is None)
+    assert kept >= trainings.metrics(run.job_id)[-1].step - 1

@@ -5,16 +5,16 @@ r(x, rejected)). A tie is p = 0.5; strength and doubt of the votes stand in p, w
 Each distinct response of a batch is read once. The best checkpoint by held-out loss becomes the result.
 A ranking is its pairs, or one choice after the other (Plackett 1975; Luce 1959).
 
-Left out here: several criterion heads, ensembles, LoRA.
+Left out here: several criterion heads, ensembles.
 
     python -m workers.algorithms.reward_model --data train.jsonl --eval-data held_out.jsonl --model minilm --out folder
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,39 +24,29 @@ import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 
 from workers.training import command, device, model_card, models, processes, reference_answers, safety
 from workers.training.batches import Distinct, split
+from workers.training.common_options import TrainingOptions
 from workers.training.course import Course
 from workers.training.data import Pair, PairFile, check_trainable, read_pairs, without_ties
 from workers.training.encoding import Encoded, Encoder, plain
 from workers.training.errors import BadInput
 from workers.training.evaluation.accuracy import details, evaluate
 from workers.training.evaluation.scoring import Floats, score_pairs
+from workers.training.evaluation.yardsticks import beside
 from workers.training.folder import RunFolder
 from workers.training.progress import Window
 from workers.training.rankings import Items, choices
 from workers.training.reading import Reader
-from workers.training.report import Pace, Report, to_nowhere
-from workers.training.schedules import learning_rate
+from workers.training.report import Pace, Report, to_nowhere, with_tensorboard
 from workers.training.state import adamw
 from workers.training.stopping import ShouldStop, never
 
-# What may differ between a run and its continuation, because the weights do not depend on it.
-FREE = {"data", "eval_data", "out", "lineage", "log_every", "checkpoint_every", "threads"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(TrainingOptions):
     data: Path
     """Training pairs as JSON lines: prompt, chosen, rejected, and p, weight, margin, prompt_cluster where there are."""
-    eval_data: Path
-    """Held-out pairs in the same form; they should share no prompt cluster with the training pairs."""
     model: str
     """scratch, minilm, a folder with a transformers model, or a name on the hub. Only safetensors, no remote code."""
-    out: Path
-    """The folder for checkpoints and the result. An interrupted run goes on from what it finds here."""
-    lineage: Path | None = None
-    """A JSON object for the model card: snapshot hash, guideline versions, annotators, agreement, licence."""
-    criterion: str = ""
-    """Use only the rows of this criterion; needed where the data speaks of several."""
     labels: Literal["soft", "hard", "margin"] = "soft"
     """soft: train on p. hard: on the better side of each pair, without ties. margin: hard, and ahead by the margin."""
     rankings: Literal["pairs", "plackett_luce"] = "pairs"
@@ -71,34 +61,14 @@ class Config:
     """How often each pair is seen; reward models overfit after one pass or two."""
     batch_size: int = 16
     """Pairs in one step of the optimiser."""
-    accumulation: int = 1
-    """Parts in which a batch is computed, one after the other; saves memory, changes nothing else."""
     learning_rate: float = 5e-5
-    """The highest learning rate, reached after the warm-up and then falling linearly to 0."""
-    warmup: float = 0.1
-    """The share of all steps in which the learning rate rises."""
+    """The highest learning rate, reached after the warm-up; an adapter bears about ten times more."""
     weight_decay: float = 0.01
     """Decoupled weight decay of AdamW, on matrices only."""
-    max_grad_norm: float = 1.0
-    """Gradients longer than this are scaled down to it."""
     dropout: float = 0.0
     """Dropout in every layer; off by default, since two noisy scores make a noisier difference."""
     max_length: int = 256
     """Tokens of prompt and response together. The prompt's beginning is cut first, then the response's end."""
-    evaluations_per_epoch: int = 4
-    """How often the held-out loss is measured, and the best model kept, in each epoch."""
-    checkpoint_every: int = 100
-    """Steps between checkpoints; there is one at each evaluation too."""
-    log_every: int = 10
-    """Steps between reported losses."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 computes the network in 16-bit brain floats; weights and scores stay in 32 bits."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
-    threads: int = 0
-    """Processor threads for torch; 0 leaves it to torch."""
-    seed: int = 0
-    """Decides the head's first weights, the order of the pairs, and dropout."""
 
 
 def preference_loss(delta: torch.Tensor, p: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -196,8 +166,8 @@ class Run:
         self.config = config
         processes.join(config.device)
         self.device = device.choose(config.device, threads=config.threads)
-        self.dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-        self.course = Course(report, should_stop, self.device)
+        told = with_tensorboard(report, config.tensorboard) if processes.is_first() else report
+        self.course = Course(told, should_stop, self.device, patience=config.patience)
 
     def whole(self) -> dict[str, Any]:
         config, course = self.config, self.course
@@ -212,17 +182,22 @@ class Run:
         answers = reference_answers.read(config.reference_answers) if config.reference_answers else None
         items = Items.found(config.rankings, config.data, pairs, course.notice)
         eval_items = Items.found(config.rankings, config.eval_data, self.eval_pairs, course.notice)
-        options = identity(config, train_file.sha256, eval_file.sha256, answers.sha256 if answers else None)
+        options = config.identity(
+            data=train_file.sha256, eval_data=eval_file.sha256, reference_answers=answers.sha256 if answers else None
+        )
         if (finished := course.enter(RunFolder(config.out, options))) is not None:
             return finished
 
         course.phase("loading")
-        torch.manual_seed(config.seed)
         resumed = course.latest()
-        self.scorer = self.load(pairs, resumed)
+        if resumed is None:
+            texts = (text for pair in pairs for text in (plain(pair.prompt), pair.chosen, pair.rejected))
+            self.scorer = self.first(texts)
+        else:
+            self.scorer = self.kept(resumed[0] / "model", resumed[1]["base"])
         model = self.scorer.model
         if config.normalise == "on":
-            reference_answers.check(model)
+            reference_answers.check(self.scorer.inner)
         self.optimizer = adamw(model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)
 
         course.phase("tokenising")
@@ -240,15 +215,15 @@ class Run:
             self.keep(is_measured=True, is_stopping=False)
         self.steps(encoded)
 
-        course.phase("saving")
+        course.phase("measuring")
         if (best := course.best()) is not None:
-            self.scorer = models.load_folder(best, dropout=config.dropout, base=self.scorer.base)
-            self.scorer.model.to(self.device)
-        measured = self.measure(is_final=True)
+            self.scorer = self.kept(best, self.scorer.base)
+        measured = self.measure() | self.details(pairs)
+        course.phase("saving")
         if items.rankings:
             measured["n_train_rankings"] = len(items.rankings)
         if config.normalise == "on":  # after the measurement: only scores as they were trained are log-odds
-            measured |= reference_answers.normalise(self.scorer.model, references, self.scores, course.notice)
+            measured |= reference_answers.normalise(self.scorer.inner, references, self.scores, course.notice)
         metrics = {
             **measured,
             "best_step": course.best_step,
@@ -261,7 +236,7 @@ class Run:
         }
         base, form = self.scorer.base, encoder.form
         card = model_card.text(metrics=metrics, options=options, lineage=lineage, base=base, form=form)
-        return course.finish(self.scorer.save, metrics, card)
+        return course.finish(self.scorer.save_result, metrics, card)
 
     def steps(self, encoded: Encoded) -> None:
         """The training loop."""
@@ -273,19 +248,19 @@ class Run:
         pace, window = Pace(done=course.step, total=total, per_epoch=per_epoch), Window(self.device)
         reader = Reader(self.scorer, max_length=config.max_length)
         model.train()
-        while course.step < total:
+        while course.step < total and not course.is_over:
             epoch, done = divmod(course.step, per_epoch)
             batches = items.batches(encoded, batch_size=config.batch_size, seed=config.seed, epoch=epoch)
             for batch in batches[done:]:
                 course.step += 1
-                rate = learning_rate(course.step, steps=total, highest=config.learning_rate, warmup=config.warmup)
+                rate = config.rate(course.step, steps=total)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
                 self.optimizer.zero_grad(set_to_none=True)
                 for part in split(processes.share(batch), config.accumulation):
                     rows = items.of(part)
                     distinct = Distinct.of(encoded, rows)
-                    with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                    with torch.autocast(self.device.type, config.dtype, enabled=config.dtype != torch.float32):
                         scores = reader.scores(distinct.sequences, self.device)
                     chosen, rejected = scores[distinct.chosen], scores[distinct.rejected]
                     summed = targets.loss(chosen, rejected, part, config.center)
@@ -305,6 +280,8 @@ class Run:
                     course.say(pace, {**window.read(course.step), "learning_rate": rate})
                 if is_saved:
                     self.keep(is_measured=is_measured, is_stopping=is_stopping)
+                    if course.is_over:
+                        break
 
     def keep(self, *, is_measured: bool, is_stopping: bool) -> None:
         self.course.keep(
@@ -316,9 +293,14 @@ class Run:
             facts={"base": self.scorer.base},
         )
 
-    def measure(self, *, is_final: bool = False) -> dict[str, Any]:
-        """The metrics on the held-out pairs, at last with their details; remembers whether this is the best so far."""
-        scores = self.scores(self.eval_encoded)
+    def details(self, pairs: list[Pair]) -> dict[str, Any]:
+        """What the result says beside its headline; the baselines are fitted on the training pairs."""
+        scores, seed = self.eval_scores, self.config.seed
+        return details(self.eval_pairs, scores, seed=seed) | beside(pairs, self.eval_pairs, scores, seed=seed)
+
+    def measure(self) -> dict[str, Any]:
+        """The metrics on the held-out pairs; remembers whether this is the best so far."""
+        scores = self.eval_scores = self.scores(self.eval_encoded)
         targets, items = self.eval_targets, self.eval_targets.items
         every = list(range(len(items.rows)))
         chosen, rejected = torch.tensor(scores[items.of(every)], dtype=torch.float32).unbind(1)
@@ -327,7 +309,7 @@ class Run:
         if math.isfinite(loss):
             metrics |= evaluate(self.eval_pairs, scores, seed=self.config.seed)
         self.course.note(loss, metrics)
-        return metrics | (details(self.eval_pairs, scores, seed=self.config.seed) if is_final else {})
+        return metrics
 
     def scores(self, encoded: Encoded) -> Floats:
         """(pairs, 2) scores of chosen and rejected."""
@@ -336,19 +318,28 @@ class Run:
             encoded,
             batch_size=2 * self.config.batch_size,
             device=self.device,
-            precision=self.dtype,
+            precision=self.config.dtype,
             between=self.course.check_stop,
         )
 
-    def load(self, pairs: list[Pair], resumed: tuple[Path, dict[str, Any]] | None) -> models.Scorer:
+    def first(self, texts: Iterable[str]) -> models.Scorer:
+        """What the run begins with."""
         config = self.config
-        if resumed is not None:
-            folder, facts = resumed
-            scorer = models.load_folder(folder / "model", dropout=config.dropout, base=facts["base"])
-        else:
-            texts = (text for pair in pairs for text in (plain(pair.prompt), pair.chosen, pair.rejected))
-            scorer = models.load(config.model, texts=texts, max_length=config.max_length, dropout=config.dropout)
-        safety.check_capacity(scorer.model, scorer.tokenizer, config.max_length, base=scorer.base)
+        torch.manual_seed(config.seed)
+        model, room = config.model, config.max_length
+        return self.placed(models.load(model, texts=texts, max_length=room, dropout=config.dropout, lora=config.lora))
+
+    def kept(self, folder: Path, base: str) -> models.Scorer:
+        """What a checkpoint of the run holds."""
+        config = self.config
+        torch.manual_seed(config.seed)
+        is_adapter = config.lora is not None
+        return self.placed(
+            models.resume(folder, name=config.model, base=base, dropout=config.dropout, is_adapter=is_adapter)
+        )
+
+    def placed(self, scorer: models.Scorer) -> models.Scorer:
+        safety.check_capacity(scorer.model, scorer.tokenizer, self.config.max_length, base=scorer.base)
         scorer.model.to(self.device)
         return scorer
 
@@ -360,23 +351,8 @@ class Run:
         return kept
 
 
-def identity(config: Config, data: str, eval_data: str, answers: str | None) -> dict[str, Any]:
-    """What the weights depend on: the options and the bytes of the data, wherever they lie."""
-    values = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE}
-    return {**values, "data": data, "eval_data": eval_data, "reference_answers": answers}
-
-
 def check_options(config: Config) -> None:
-    whole = ("epochs", "batch_size", "accumulation", "evaluations_per_epoch", "checkpoint_every", "log_every")
-    for name in whole:
-        if getattr(config, name) < 1:
-            raise BadInput(f"--{name.replace('_', '-')} must be 1 or more.")
-    if not (config.learning_rate > 0 and config.max_grad_norm > 0 and config.weight_decay >= 0):
-        raise BadInput("--learning-rate and --max-grad-norm must be above 0, --weight-decay not below.")
-    if not (0 <= config.warmup <= 1 and 0 <= config.dropout < 1):
-        raise BadInput("--warmup must be from 0 to 1, --dropout from 0 to less than 1.")
-    if config.max_length < 16:
-        raise BadInput("--max-length must be 16 or more.")
+    config.check()
     if not 0 <= config.center < math.inf:
         raise BadInput("--center must be 0 or more.")
     if config.rankings == "plackett_luce" and config.labels != "soft":

@@ -128,7 +128,9 @@ def read_base(session: Session, training: TrainingRun) -> tuple[JSON, JSON]:
 
 
 class Attempt:
-    """The child, what it said that is not written down yet, and what is wanted of it."""
+    """The child, what it said that is not written down yet, and what is wanted of it. `what` it computes."""
+
+    what = "training"
 
     def __init__(self, plan: Plan, reporter: Reporter) -> None:
         self.plan, self.reporter = plan, reporter
@@ -225,6 +227,8 @@ class Attempt:
         if kind == "step":
             self.state["progress"] = event["step"] / event["steps"]
             self.state["message"] = str(round(event.get("seconds_left") or 0)) if event.get("seconds_left") else ""
+        elif kind == "progress":
+            self.state["progress"] = event["share"]
         elif kind == "phase":
             self.phase(event["phase"])
         elif kind == "checkpoint":
@@ -276,16 +280,16 @@ class Attempt:
             self.give_up(said)
         if code == OutOfSpace.exit_code:
             self.disk_is_full()
-        log.warning("training_process_ended", exit_code=code, last_words=last_words)
+        log.warning(f"{self.what}_process_ended", exit_code=code, last_words=last_words)
         how = f"was ended by signal {-code}" if code < 0 else f"ended unexpectedly with exit code {code}"
         if code == HandedBack.exit_code:
             how = "was told to stop by somebody else"
-        self.say("error", f"The training process {how}. {last_words}".strip())
+        self.say("error", f"The {self.what} process {how}. {last_words}".strip())
         self.flush()
-        raise queue.TryAgain(f"The training process {how}. {self.kept()}")
+        raise queue.TryAgain(f"The {self.what} process {how}. {self.kept()}")
 
     def disk_is_full(self) -> NoReturn:
-        self.give_up(f"The worker's disk is full, and the training could not be saved. {self.kept()}")
+        self.give_up(f"The worker's disk is full, and the {self.what} could not be saved. {self.kept()}")
 
     def give_up(self, sentence: str) -> NoReturn:
         self.say("error", sentence)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from app import storage
 from app.config import settings
@@ -17,15 +18,18 @@ from app.errors import Invalid
 from app.training import ledger_queries
 
 TRAIN, HELD_OUT, LINEAGE, OUT = "train.jsonl", "held_out.jsonl", "lineage.json", "out"
-_NAME = re.compile(r"run-(\d+)-attempt-(\d+)")
+_NAME = re.compile(r"(run|evaluation)-(\d+)-attempt-(\d+)")
 
 
 @contextmanager
-def folder_of(run_id: int, attempt: int) -> Iterator[Path]:
-    """A fresh folder, gone at the end; what workers that were killed left behind goes too."""
+def folder_of(number: int, attempt: int, *, kind: Literal["run", "evaluation"] = "run") -> Iterator[Path]:
+    """A fresh folder, gone at the end; what workers that were killed left behind goes too.
+
+    `number` is the id of a run, or of the job of an evaluation.
+    """
     root = (settings().scratch_dir or settings().data_dir / "scratch").resolve()
     root.mkdir(parents=True, exist_ok=True)
-    folder = root / f"run-{run_id}-attempt-{attempt}"
+    folder = root / f"{kind}-{number}-attempt-{attempt}"
     clear_leftovers(root)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
@@ -36,12 +40,16 @@ def folder_of(run_id: int, attempt: int) -> Iterator[Path]:
 
 
 def clear_leftovers(root: Path) -> None:
-    """Folders of attempts that are not the running one of their run: nobody reads them again."""
+    """Folders of attempts that are not the running one of their run or evaluation: nobody reads them again."""
     found = {path: match for path in root.iterdir() if (match := _NAME.fullmatch(path.name))}
+    numbers = {kind: [int(match[2]) for match in found.values() if match[1] == kind] for kind in ("run", "evaluation")}
     with unit_of_work() as session:
-        running = ledger_queries.running_attempts(session, [int(match[1]) for match in found.values()])
+        running = {
+            "run": ledger_queries.running_attempts(session, numbers["run"]),
+            "evaluation": ledger_queries.running_evaluations(session, numbers["evaluation"]),
+        }
     for path, match in found.items():
-        if (int(match[1]), int(match[2])) not in running:
+        if (int(match[2]), int(match[3])) not in running[match[1]]:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -66,10 +74,18 @@ def materialise_model(folder: Path, files: JSON, *, between: Callable[[], None])
     for name, facts in files.items():
         if not _is_whole(facts, folder / name, between):
             raise Invalid(
-                "The file %(name)s of the earlier run is not what it made (its sha256 differs). Nothing was trained; "
+                "The file %(name)s of the earlier run is not what it made (its sha256 differs). Nothing was computed; "
                 "train that run again, or choose another one.",
                 name=name,
             )
+
+
+def materialise_file(target: Path, facts: JSON, *, between: Callable[[], None]) -> None:
+    """Put one stored file there; Invalid where it is not what was recorded."""
+    if not _is_whole(facts, target, between):
+        raise Invalid(
+            "The file to measure on is not what was kept (its sha256 differs). Nothing was measured; give it again."
+        )
 
 
 def _is_whole(facts: JSON, target: Path, between: Callable[[], None]) -> bool:

@@ -13,6 +13,7 @@ from app.datasets import service as datasets
 from app.exchange import uploads
 from app.models import Job as JobRow
 from app.queue import Job
+from app.training import evaluations
 from app.web import throttle
 from workers.pulse import Reporter
 from workers.tasks import training
@@ -34,6 +35,7 @@ def purge(_job: JobRow, _reporter: Reporter) -> None:
     with unit_of_work() as session:
         throttle.purge(session)
         uploads.purge_uploads(session)
+        evaluations.purge_uploads(session)
 
 
 Handler = Callable[[JobRow, Reporter], JSON | None]
@@ -46,10 +48,12 @@ HANDLERS: dict[Job, Handler] = {
     Job.SEND_MAIL: mail.deliver,
     Job.SIMULATE_ANNOTATORS: simulation.run,
     Job.TRAIN: training.train,
+    Job.EVALUATE: training.evaluate,
     Job.VERIFY_DATASET: datasets.run_verify,
 }
 
 # What an attempt takes before it begins; a phase as the answer means that the job waits for it.
 NEEDS: dict[Job, Callable[[Session, JobRow], str | None]] = {
+    Job.EVALUATE: training.take_device,
     Job.TRAIN: training.take_device,
 }

@@ -1,41 +1,28 @@
 """Language models to be trained: from a folder, a hub name or from scratch, whole or by a LoRA adapter.
 
 What a run leaves is an `AutoModelForCausalLM` that plain transformers loads. With LoRA (Hu et al. 2021) the base stays
-as it is and a checkpoint holds the adapter only; the result is both: the merged model, and the adapter in a folder
-`adapter` for peft. The base with its adapter switched off is the reference.
+as it is and a checkpoint holds the adapter only; the result is both: the merged model, and the adapter in a folder of
+its own for peft (adapters.py). The base with its adapter switched off is the reference.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import peft
 import torch
 import transformers
 
-from workers.training import processes, safety, scratch
+from workers.training import adapters, processes, safety, scratch
+from workers.training.adapters import Lora
 from workers.training.encoding import Sequence as TokenSequence
 from workers.training.errors import BadInput
 from workers.training.logps import Tokens, logps_of_logits, token_logps
 from workers.training.packing import Batch, Layout, Plan, Work, can_share, plan_of, work_of
-
-ADAPTER = "adapter"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lora:
-    """An adapter of this rank on these linear layers (names, or all-linear), scaled by alpha / rank."""
-
-    rank: int
-    alpha: float
-    dropout: float
-    targets: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +55,21 @@ class Policy:
 
     @property
     def has_adapter(self) -> bool:
-        return isinstance(self.model, peft.PeftModel)
+        return adapters.is_on(self.model)
 
     @property
     def inner(self) -> Any:
         """The model of transformers, with the adapter's layers in it where there is one."""
-        return self.model.get_base_model() if self.has_adapter else self.model
+        return adapters.without(self.model)
 
     def save(self, folder: Path) -> None:
         """For a checkpoint: the whole model, or the adapter alone."""
-        if self.has_adapter:
-            self.model.save_pretrained(folder, save_embedding_layers=False)
-        else:
-            self.model.save_pretrained(folder)
+        adapters.save(self.model, folder)
         self.tokenizer.save_pretrained(folder)
 
     def save_result(self, folder: Path) -> None:
         """As plain transformers reads it; an adapter is merged into the model, and lies beside it. Ends the policy."""
-        if self.has_adapter:
-            self.model.save_pretrained(folder / ADAPTER, save_embedding_layers=False)
-            self.model = self.model.merge_and_unload()
+        self.model = adapters.save_apart_and_merge(self.model, folder)
         self.save(folder)
 
     @contextlib.contextmanager
@@ -189,8 +171,6 @@ def load(name: str, *, texts: Iterable[str], max_length: int, dropout: float, lo
     """
     if name != "scratch":
         return _ready(*_read(safety.find(name), dropout=dropout, base=name), name, max_length=max_length, lora=lora)
-    if lora is not None:
-        raise BadInput("An adapter on a model from scratch would train next to nothing: give --lora-rank 0.")
     model, tokenizer = scratch.build_causal(texts, max_length=max_length, dropout=dropout)
     return _ready(model, tokenizer, name, max_length=max_length, lora=None)
 
@@ -200,8 +180,7 @@ def resume(folder: Path, *, name: str, base: str, max_length: int, dropout: floa
     if not is_adapter:
         return _ready(*_read(folder, dropout=dropout, base=base), base, max_length=max_length, lora=None)
     policy = load(name, texts=[], max_length=max_length, dropout=dropout, lora=None)
-    with _quiet_peft():
-        policy.model = peft.PeftModel.from_pretrained(policy.model, folder, is_trainable=True)
+    policy.model = adapters.read(policy.model, folder)
     return policy
 
 
@@ -223,33 +202,8 @@ def _ready(model: Any, tokenizer: Any, base: str, *, max_length: int, lora: Lora
 
     policy.layout = None if can_share(model, sums, max_length=max_length) else "padded"
     if lora is not None:
-        policy.model = _with_adapter(model, lora)
+        policy.model = adapters.put_on(model, lora, task="CAUSAL_LM")
     return policy
-
-
-@contextlib.contextmanager
-def _quiet_peft() -> Iterator[None]:
-    """It warns of what it then sets right itself, and of a name of transformers that it uses."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
-        yield
-
-
-def _with_adapter(model: Any, lora: Lora) -> Any:
-    targets = [each.strip() for each in lora.targets.split(",")]
-    config = peft.LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.rank,
-        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # any number does
-        lora_dropout=lora.dropout,
-        target_modules=targets[0] if targets == ["all-linear"] else targets,
-    )
-    try:
-        with _quiet_peft():
-            return peft.get_peft_model(model, config)
-    except ValueError as error:
-        raise BadInput(f"--lora-targets {lora.targets} names no layer of this model: {error}") from error
 
 
 @torch.no_grad()

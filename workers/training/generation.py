@@ -12,7 +12,7 @@ up to rounding: padding changes the last digits of a logit, and a number that fa
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +67,16 @@ class Answer:
 
 
 def answer(
-    policy: Policy, prompts: list[Prompt], sampling: Sampling, device: torch.device, *, stream: int
+    policy: Policy,
+    prompts: list[Prompt],
+    sampling: Sampling,
+    device: torch.device,
+    *,
+    stream: int,
+    between: Callable[[], None] = lambda: None,
 ) -> list[Answer]:
-    """One answer to each prompt, in their order. `stream` keeps the chance of one policy apart from another's.
+    """One answer to each prompt, in their order. `stream` keeps the chance of one policy apart from another's;
+    `between` is called for each batch.
 
     `BadInput` where a prompt leaves no room: an answer to half a question would be measured as if it were one.
     """
@@ -81,6 +88,7 @@ def answer(
     order = sorted(range(len(asked)), key=lambda number: len(asked[number]))
     with _as_it_is(policy):
         for at in range(0, len(order), sampling.batch_size):
+            between()
             numbers = order[at : at + sampling.batch_size]
             draw = _Draw.of(numbers, sampling, device, stream=stream)
             written = _written(policy, [asked[number] for number in numbers], draw, ends, sampling, device)

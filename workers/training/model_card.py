@@ -10,7 +10,13 @@ from workers.training.errors import BadInput
 from workers.training.evaluation.slices import KINDS
 
 # Parts of the metrics that have tables of their own.
-DETAILS = ("reliability", "slices")
+DETAILS = ("reliability", "slices", "baselines", "noise_ceiling", "temperature")
+
+BASELINES = {
+    "length": "Length, fitted",
+    "surface": "Length and formatting, fitted",
+    "words": "Words (TF-IDF), fitted",
+}
 
 USE_PAIR = """tokenizer = AutoTokenizer.from_pretrained(folder)
 batch = tokenizer([prompt], [response], split_special_tokens=True, padding=True, return_tensors="pt")"""
@@ -70,6 +76,7 @@ def text(*, metrics: dict[str, Any], options: dict[str, Any], lineage: dict[str,
         "",
         *_table({name: value for name, value in metrics.items() if name not in DETAILS}),
         "",
+        *_yardsticks(metrics),
         *_reliability(metrics.get("reliability") or []),
         *_slices(metrics.get("slices") or []),
         "## Lineage",
@@ -157,6 +164,44 @@ def _share(value: float, interval: list[float] | None) -> str:
     if not interval:
         return f"{value:.1%} (too few clusters for an interval)"
     return f"{value:.1%} (95% interval {interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def _yardsticks(metrics: dict[str, Any]) -> list[str]:
+    """Baselines that do not understand a word, the most that any model could reach, and what a temperature changes."""
+    if not metrics.get("baselines"):
+        return []
+    rows = [
+        [BASELINES.get(name, name), _estimate(each, "accuracy"), _estimate(each, "model_gain"), each["nll"]]
+        for name, each in metrics["baselines"].items()
+    ]
+    said = ["", *_ceiling(metrics.get("noise_ceiling") or {}), *_temperature(metrics.get("temperature") or {})]
+    return [
+        "### Beside baselines",
+        "Fitted on the training pairs; the gain is this model minus the baseline, on the same held-out pairs.",
+        "",
+        *_rows(["baseline", "accuracy", "this model's gain", "NLL"], rows),
+        *said,
+        "",
+    ]
+
+
+def _ceiling(found: dict[str, Any]) -> list[str]:
+    if found.get("single_vote") is None:
+        return []
+    side = "" if found.get("majority") is None else f" and with the side of a label in {found['majority']:.1%}"
+    return [
+        f"Noise ceiling: where two annotators take the same side in {found['base_agreement']:.1%}, no model could",
+        f"agree with a single vote in more than {found['single_vote']:.1%}{side}.",
+    ]
+
+
+def _temperature(found: dict[str, Any]) -> list[str]:
+    if not found:
+        return []
+    return [
+        f"Divided by a temperature of {found['temperature']:.3g}, fitted on {found['n_fitted']} of the pairs, scores",
+        f"have a NLL of {found['after']['nll']:.4g} instead of {found['before']['nll']:.4g} on the other pairs.",
+    ]
 
 
 def _reliability(bins: list[dict[str, Any]]) -> list[str]:

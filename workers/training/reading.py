@@ -7,8 +7,6 @@ the prompt, as does a causal model that does not take such rows as they are mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
 from workers.training import models
@@ -23,14 +21,14 @@ class Reader:
 
     def __init__(self, scorer: Scorer, *, max_length: int) -> None:
         self.scorer = scorer
-        is_sharing = scorer.is_causal and can_share(scorer.model, self._last_hidden, max_length=max_length)
-        self.work = work_of(scorer.model) if is_sharing else None
+        is_sharing = scorer.is_causal and can_share(scorer.inner, self._last_hidden, max_length=max_length)
+        self.work = work_of(scorer.inner) if is_sharing else None
 
-    def scores(self, sequences: Sequence[TokenSequence], device: torch.device) -> torch.Tensor:
+    def scores(self, sequences: list[TokenSequence], device: torch.device) -> torch.Tensor:
         """(sequences,) in 32-bit floats. On a processor a few of similar length at a time, since padding costs as much
         as text there: they should come sorted by length.
         """
-        model = self.scorer.model
+        model = self.scorer.inner
         if self.work is not None:
             plan = plan_of(sequences, None, self.work, device)
             hidden = plan.in_order(torch.cat([self._last_hidden(batch) for batch in plan.batches]))
@@ -44,5 +42,5 @@ class Reader:
         asked = {"input_ids": batch.ids, "use_cache": False}
         if batch.mask is not None:
             asked |= {"attention_mask": batch.mask, "position_ids": batch.positions}
-        hidden = self.scorer.model.base_model(**asked).last_hidden_state
+        hidden = self.scorer.inner.base_model(**asked).last_hidden_state
         return hidden.flatten(0, 1)[batch.ends]  # type: ignore[no-any-return]

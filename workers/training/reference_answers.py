@@ -100,8 +100,9 @@ def head(model: Any) -> torch.nn.Linear | None:
     base = {id(module) for module in model.base_model.modules()} if model.base_model is not model else set()
     found = [
         module
-        for module in model.modules()
+        for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear) and module.out_features == 1 and id(module) not in base
+        if not name.endswith(".original_module")  # what peft keeps of a head that it trains a copy of
     ]
     return found[0] if len(found) == 1 else None
 

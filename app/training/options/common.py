@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
-from app.web.forms import StorableText
+from app.web.forms import StorableText, storable
 from app.web.i18n import N_
 
 MINILM, SCRATCH = "minilm", "scratch"
@@ -34,6 +34,37 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+def _must_have_a_base(rank: int, info: ValidationInfo) -> int:
+    """`model` must be a field before it, so that each algorithm's options name these four themselves."""
+    if rank and info.data.get("model") == SCRATCH:
+        raise ValueError("An adapter on a model from scratch would train next to nothing. Give 0 here.")
+    return rank
+
+
+LoraRank = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=4096,
+        title=N_("LoRA rank"),
+        description=N_("0 trains the whole model; above, a small adapter of this rank, which saves memory."),
+    ),
+    AfterValidator(_must_have_a_base),
+]
+LoraAlpha = Annotated[Positive, Field(title=N_("LoRA alpha"), description=N_("The adapter counts alpha / rank times."))]
+LoraDropout = Annotated[Dropout, Field(title=N_("LoRA dropout"), description=N_("Dropout before the adapter."))]
+LoraTargets = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=500,
+        title=N_("LoRA layers"),
+        description=N_("Names of layers with commas between; all-linear means all but the head."),
+    ),
+    AfterValidator(storable),
+]
+
+
 class TrainingOptions(BaseModel):
     """What the trainers' Configs have in common; the defaults are those of most of them."""
 
@@ -58,6 +89,9 @@ class TrainingOptions(BaseModel):
         2e-5,
         title=N_("Learning rate"),
         description=N_("The highest, reached after the warm-up. An adapter bears about ten times more."),
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", title=N_("Schedule"), description=N_("How the learning rate falls after the warm-up.")
     )
     warmup: Share = Field(
         0.1,
@@ -90,6 +124,13 @@ class TrainingOptions(BaseModel):
         le=1000,
         title=N_("Evaluations in each epoch"),
         description=N_("How often the held-out loss is measured, and the best model kept."),
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title=N_("Patience"),
+        description=N_("End after so many evaluations in a row without a lower held-out loss; 0 goes on to the end."),
     )
     checkpoint_every: Count = Field(
         100,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
 
-from app.training.options.common import TrainingOptions
 from app.web.i18n import gettext as _
 
 BASIC = ("labels", "epochs", "batch_size", "learning_rate", "beta", "max_length")
@@ -29,14 +29,14 @@ class Option:
     attributes: dict[str, Any]
 
 
-def offered(options: type[TrainingOptions]) -> list[Option]:
+def offered(options: type[BaseModel]) -> list[Option]:
     """All options but what a run begins with; basic ones first."""
     names = [name for name in options.model_fields if name not in ASKED_APART]
     basic = [name for name in BASIC if name in names]
     return [_option(options, name) for name in [*basic, *(name for name in names if name not in BASIC)]]
 
 
-def _option(options: type[TrainingOptions], name: str) -> Option:
+def _option(options: type[BaseModel], name: str) -> Option:
     field = options.model_fields[name]
     choices = [(value, _choices().get(value, value)) for value in get_args(field.annotation) if isinstance(value, str)]
     kind = "select" if choices else "text"

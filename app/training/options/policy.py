@@ -10,13 +10,14 @@ from app.training.options.common import (
     MINILM,
     SCRATCH,
     BatchSize,
-    Dropout,
+    LoraAlpha,
+    LoraDropout,
+    LoraRank,
+    LoraTargets,
     ModelName,
-    Positive,
     Rate,
     TrainingOptions,
 )
-from app.web.forms import StorableText
 from app.web.i18n import N_
 
 
@@ -44,33 +45,10 @@ class PolicyOptions(TrainingOptions):
         description=N_("scratch (a tiny model made from the data), a folder, or a name on the hub; not with a run."),
     )
     batch_size: BatchSize = Field(16, title=N_("Batch size"), description=N_("Rows in one step of the optimiser."))
-    lora_rank: int = Field(
-        0,
-        ge=0,
-        le=4096,
-        title=N_("LoRA rank"),
-        description=N_("0 trains the whole model; above, a small adapter of this rank, which saves memory."),
-    )
-    lora_alpha: Positive = Field(
-        32.0,
-        title=N_("LoRA alpha"),
-        description=N_("The adapter counts alpha / rank times."),
-    )
-    lora_dropout: Dropout = Field(
-        0.0,
-        title=N_("LoRA dropout"),
-        description=N_("Dropout before the adapter."),
-    )
-    lora_targets: StorableText = Field(
-        "all-linear",
-        min_length=1,
-        max_length=500,
-        title=N_("LoRA layers"),
-        description=N_("Names of layers with commas between; all-linear means all but the head."),
-    )
-    schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", title=N_("Schedule"), description=N_("How the learning rate falls after the warm-up.")
-    )
+    lora_rank: LoraRank = 0
+    lora_alpha: LoraAlpha = 32.0
+    lora_dropout: LoraDropout = 0.0
+    lora_targets: LoraTargets = "all-linear"
     layout: Literal["auto", "padded", "shared", "packed"] = Field(
         "auto",
         title=N_("Layout"),
@@ -80,13 +58,6 @@ class PolicyOptions(TrainingOptions):
         False,
         title=N_("Compute layers twice"),
         description=N_("Gradient checkpointing: less memory, about a third more time."),
-    )
-    patience: int = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        title=N_("Patience"),
-        description=N_("End after so many evaluations in a row without a lower held-out loss; 0 goes on to the end."),
     )
 
     @field_validator("model")
@@ -100,13 +71,6 @@ class PolicyOptions(TrainingOptions):
         if name == MINILM:
             raise ValueError("minilm scores texts and cannot write any. Choose another model.")
         return name
-
-    @field_validator("lora_rank")
-    @classmethod
-    def _must_have_a_base(cls, rank: int, info: ValidationInfo) -> int:
-        if rank and info.data.get("model") == SCRATCH:
-            raise ValueError("An adapter on a model from scratch would train next to nothing. Give 0 here.")
-        return rank
 
 
 class SftOptions(PolicyOptions):

@@ -12,6 +12,10 @@ from app.training.options.common import (
     Dropout,
     Epochs,
     Length,
+    LoraAlpha,
+    LoraDropout,
+    LoraRank,
+    LoraTargets,
     ModelName,
     Rate,
     Seed,
@@ -32,6 +36,10 @@ class RewardModelOptions(TrainingOptions):
             "minilm (the small English encoder that comes with Accord), scratch, a folder, or a name on the hub."
         ),
     )
+    lora_rank: LoraRank = 0
+    lora_alpha: LoraAlpha = 32.0
+    lora_dropout: LoraDropout = 0.0
+    lora_targets: LoraTargets = "all-linear"
     labels: Literal["soft", "hard", "margin"] = Field(
         "soft", title=N_("Labels"), description=N_("What the votes of a pair become in the loss.")
     )
@@ -63,7 +71,7 @@ class RewardModelOptions(TrainingOptions):
     learning_rate: Rate = Field(
         5e-5,
         title=N_("Learning rate"),
-        description=N_("The highest, reached after the warm-up and then falling linearly to 0."),
+        description=N_("The highest, reached after the warm-up. An adapter bears about ten times more."),
     )
     weight_decay: Decay = Field(
         0.01,

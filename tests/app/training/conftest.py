@@ -13,6 +13,14 @@ def measured_slice(name, n, accuracy=None, length=None, gain=None):
     return row
 
 
+def baseline(accuracy, gain, nll):
+    """As workers.training.evaluation.baselines writes it."""
+    row = {"nll": nll, "coefficients": {"length": 0.7}}
+    for key, value in (("accuracy", accuracy), ("model_gain", gain)):
+        row |= {key: value, f"{key}_interval": [value - 0.03, value + 0.03]}
+    return row
+
+
 RELIABILITY = [
     {"low": 0.5, "high": 0.55, "n": 300, "predicted": 0.526, "observed": 0.541, "observed_interval": [0.47, 0.6]},
     {"low": 0.6, "high": 0.65, "n": 210, "predicted": 0.627, "observed": 0.584, "observed_interval": [0.51, 0.66]},
@@ -63,11 +71,27 @@ RESULT = {
     "seconds": 782.4,
     "reliability": RELIABILITY,
     "slices": SLICES,
+    "soft_accuracy": 0.7023,
+    "soft_accuracy_interval": [0.68, 0.72],
+    "noise_ceiling": {"base_agreement": 0.731, "single_vote": 0.8025, "majority": 0.9123, "n": 1200},
+    "temperature": {
+        "temperature": 1.214,
+        "n_fitted": 610,
+        "n_measured": 590,
+        "before": {"nll": 0.4311, "ece": 0.051},
+        "after": {"nll": 0.4122, "ece": 0.032},
+    },
+    "baselines": {
+        "length": baseline(0.7512, 0.0922, 0.561),
+        "surface": baseline(0.7631, 0.0801, 0.552),
+        "words": baseline(0.7044, 0.1388, 0.601),
+    },
 }
 
 
+OF_REWARD_MODELS = ("n_responses_cut", "soft_accuracy", "soft_accuracy_interval", "noise_ceiling", "temperature")
 DPO_RESULT = {
-    **{name: value for name, value in RESULT.items() if name != "n_responses_cut"},
+    **{name: value for name, value in RESULT.items() if name not in (*OF_REWARD_MODELS, "baselines")},
     "eval_loss": 0.6411,
     "eval_rewards/accuracies": 0.8012,
     "eval_accuracy": 0.8021,

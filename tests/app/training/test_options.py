@@ -121,6 +121,8 @@ def test_basic_options_come_first_in_the_order_of_a_first_try():
             "An adapter on a model from scratch would train next to nothing. Give 0 here.",
         ),
         (SftOptions, "lora_targets", "", "Please fill this in."),
+        (RewardModelOptions, "lora_rank", "-1", "Please give a number from 0 upwards."),
+        (RewardModelOptions, "patience", "-1", "Please give a number from 0 upwards."),
         (SftOptions, "schedule", "steps", "Please choose one of the list."),
         (DpoOptions, "beta", "0", "Please give a number above 0.0."),
         (DpoOptions, "label_smoothing", "0.5", "Please give a number below 0.5."),
@@ -140,6 +142,12 @@ def test_an_earlier_run_is_the_model(kind):
     assert kind(base_run=3, lora_rank=8).lora_rank == 8
     with pytest.raises(ValidationError, match="not both"):
         kind(base_run=3, model="org/gpt")
+
+
+def test_an_adapter_wants_a_model_that_knows_something():
+    assert RewardModelOptions(lora_rank=8, patience=3).lora_rank == 8
+    with pytest.raises(ValidationError, match="next to nothing"):
+        RewardModelOptions(model="scratch", lora_rank=8)
 
 
 def test_only_a_language_model_goes_on_from_a_run():

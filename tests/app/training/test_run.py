@@ -239,6 +239,30 @@ def test_calibration_is_a_diagram_with_its_table_behind_it(reviewer, base, finis
     assert "75%–80% 8 77.1% 50.0% no interval" in said
 
 
+def test_baselines_and_the_noise_ceiling_stand_in_one_table_with_the_model(reviewer, base, finished):
+    said = words(reviewer.get(f"{base}/1").text)
+    for expected in (
+        "Beside baselines",
+        "the same 1,160 held-out pairs",
+        "This model 84.3% 81.0%–87.0% – 0.421",
+        "Length, fitted How much longer, by a logistic regression. 75.1% 72.1%–78.1% 9.2% 6.2%–12.2% 0.561",
+        "70.4% 67.4%–73.4% 13.9% 10.9%–16.9% 0.601",
+        "Agreement with a single vote 70.2%",
+        "Noise ceiling, a single vote 80.2%",
+        "majority’s side 91.2%",
+        "the same side in 73.1%",
+        "Temperature 1.21",
+        "goes from 0.431 to 0.412",
+    ):
+        assert expected in said, expected
+
+
+def test_without_fitted_baselines_there_is_no_such_table(reviewer, base, make, project):
+    make.training_run(project, number=2, state=JobState.SUCCEEDED, result=RESULT | {"baselines": None})
+    make.commit()
+    assert "Beside baselines" not in reviewer.get(f"{base}/2").text
+
+
 def test_slices_stand_beside_length_alone_with_intervals_and_numbers_of_pairs(reviewer, base, finished):
     said = words(reviewer.get(f"{base}/1").text)
     assert "Strength Strength Pairs This model Length alone Difference" in said

@@ -6,15 +6,16 @@ import math
 import re
 import resource
 
+import peft
 import pytest
 import torch
 import transformers
 
-from tests.workers.algorithms.runs import OPTIONS, Stop, assert_parts_make_the_whole, assert_same
+from tests.workers.algorithms.runs import OPTIONS, Stop, assert_parts_make_the_whole, assert_same, weights
 from tests.workers.training import tiny
 from workers.algorithms import reward_model
 from workers.algorithms.reward_model import Config, train
-from workers.training import scratch
+from workers.training import encoding, scratch
 from workers.training.errors import BadInput, Diverged, HandedBack, OutOfSpace
 
 N, BATCH = 54, 10  # six steps an epoch, the last one of four pairs
@@ -77,6 +78,10 @@ def test_it_learns_what_the_length_does_not_say_and_plain_transformers_loads_it(
     assert 'license: "cc-by-4.0"' in card
     assert "eval_accuracy_interval" in card
     assert "### Reliability" in card
+    assert "### Beside baselines" in card
+    assert list(metrics["baselines"]) == ["length", "surface", "words"]
+    assert metrics["baselines"]["words"]["accuracy"] > metrics["length_only_accuracy"]  # the words decide here
+    assert metrics["temperature"]["n_fitted"] + metrics["temperature"]["n_measured"] == metrics["n_pairs"]
     assert not any("reliability" in event for event in events)  # curves are polled: only the result has the details
     assert not (config.out / "checkpoints").exists()
 
@@ -100,10 +105,67 @@ def test_a_batch_in_parts_is_the_same_batch(config, tmp_path):
     torch.testing.assert_close(torch.tensor(traces[0]), torch.tensor(traces[1]), atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
-def test_a_run_that_was_stopped_again_and_again_ends_bit_equal(config, tmp_path, dropout):
-    config = dataclasses.replace(config, dropout=dropout)
+@pytest.mark.parametrize("change", [{}, {"dropout": 0.1}, {"lora_rank": 4, "lora_dropout": 0.1, "patience": 9}])
+def test_a_run_that_was_stopped_again_and_again_ends_bit_equal(config, tmp_path, change):
+    model = "scratch" if not change.get("lora_rank") else str(tiny.causal(tmp_path / "base"))
+    config = dataclasses.replace(config, model=model, **change)
     assert_parts_make_the_whole(train, config, tmp_path, stops=(0, 6, 7, 9, 11, 8, 40))
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")  # peft's own
+@pytest.mark.parametrize("kind", ["bert", "causal"])
+def test_an_adapter_trains_itself_and_the_head_and_comes_apart_and_merged(config, tmp_path, kind):
+    base = getattr(tiny, kind)(tmp_path / "base")
+    config = dataclasses.replace(config, model=str(base), lora_rank=4, learning_rate=1e-2, normalise="on")
+    seen = {}
+
+    class Watched(reward_model.Run):
+        def steps(self, encoded):
+            seen["trained"] = [name for name, value in self.scorer.model.named_parameters() if value.requires_grad]
+            super().steps(encoded)
+            self.scorer.model.eval()
+            rows = self.eval_encoded.chosen[:4]
+            with self.scorer.model.disable_adapter(), torch.no_grad():
+                seen["off"] = reward_model.models.rewards(
+                    self.scorer.model, encoding.collate(rows, self.scorer, torch.device("cpu"))
+                )
+            torch.manual_seed(config.seed)
+            first = reward_model.models.load(str(base), texts=(), max_length=48, dropout=0.0)
+            first.model.eval()
+            with torch.no_grad():
+                seen["first"] = reward_model.models.rewards(
+                    first.model, encoding.collate(rows, first, torch.device("cpu"))
+                )
+
+    before = weights(base)
+    metrics = Watched(config, reward_model.to_nowhere, reward_model.never).whole()
+    assert seen["trained"]
+    assert [name for name in seen["trained"] if "lora_" not in name and "modules_to_save" not in name] == []
+    assert any("modules_to_save" in name for name in seen["trained"])
+    assert torch.equal(seen["off"], seen["first"])
+    assert metrics["eval_loss"] < 0.693
+    assert metrics["score_scale"] != 1.0
+    assert [name for name, value in weights(base).items() if not torch.equal(value, before[name])] == []
+
+    kind_of = transformers.AutoModelForSequenceClassification
+    merged = kind_of.from_pretrained(config.out)
+    adapted = peft.PeftModel.from_pretrained(tiny.loaded(base).model, config.out / "adapter")
+    ids = {"input_ids": torch.arange(3, 12)[None]}
+    with torch.no_grad():
+        torch.testing.assert_close(adapted(**ids).logits, merged(**ids).logits, atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(merged(**ids).logits, tiny.loaded(base).model(**ids).logits, atol=1e-3)
+
+
+def test_patience_ends_the_run_and_the_best_model_is_kept(config):
+    events = []
+    hopeless = dataclasses.replace(config, learning_rate=0.5, epochs=8, patience=2)
+    metrics = train(hopeless, events.append)
+    measured = [event for event in events if event["event"] == "evaluation"]
+    best = min(measured, key=lambda event: event["eval_loss"])
+    assert metrics["steps"] < 48
+    assert metrics["best_step"] == best["step"]
+    assert metrics["eval_loss"] == pytest.approx(best["eval_loss"], abs=1e-6)
+    assert [event["step"] > best["step"] for event in measured[-3:-1]] == [True, True]
 
 
 def test_a_damaged_checkpoint_is_passed_over_and_the_end_is_the_same(config, tmp_path):
@@ -226,7 +288,9 @@ def test_shared_prompts_between_the_files_are_said(config):
         ({"batch_size": 0}, "--batch-size must be 1 or more"),
         ({"learning_rate": float("nan")}, "--learning-rate"),
         ({"warmup": 2.0}, "--warmup must be from 0 to 1"),
-        ({"dropout": 1.0}, "--dropout from 0 to less than 1"),
+        ({"dropout": 1.0}, "--dropout and --lora-dropout from 0 to less than 1"),
+        ({"patience": -1}, "--lora-rank and --patience must be 0 or more"),
+        ({"lora_rank": 4}, "An adapter on a model from scratch"),
         ({"max_length": 3}, "--max-length must be 16 or more"),
         ({"batch_size": 500}, "fewer than one batch of 500"),
         ({"model": "/no/such/model"}, "There is no folder /no/such/model"),

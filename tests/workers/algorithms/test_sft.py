@@ -63,7 +63,9 @@ def test_it_lowers_the_held_out_loss_and_plain_transformers_agrees_with_it(confi
     measured = [event["eval_loss"] for event in events if event["event"] == "evaluation"]
     assert metrics["eval_loss"] == pytest.approx(min(measured), abs=1e-6)
     assert min(measured) < measured[0] - 0.5
-    assert {name for name in (*sft.NAMES, "grad_norm", "num_tokens") if name not in steps(events)[0]} == set()
+    assert {
+        name for name in (*sft.NAMES, "grad_norm", "num_tokens", "tokens_per_second") if name not in steps(events)[0]
+    } == set()
     assert metrics["eval_loss_interval"][0] < metrics["eval_loss"] < metrics["eval_loss_interval"][1]
 
     model = transformers.AutoModelForCausalLM.from_pretrained(config.out)

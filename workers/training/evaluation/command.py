@@ -19,11 +19,12 @@ from workers.training.checkpoint import MANIFEST
 from workers.training.data import Pair, check_trainable, read_pairs
 from workers.training.encoding import Encoder
 from workers.training.errors import BadInput
-from workers.training.evaluation import baselines, best_of, comparison, table, temperature
-from workers.training.evaluation.accuracy import agrees, details, evaluate, labels
-from workers.training.evaluation.ceiling import noise_ceiling, soft_accuracy
+from workers.training.evaluation import best_of, comparison, table, yardsticks
+from workers.training.evaluation.accuracy import details, evaluate
+from workers.training.evaluation.meter import Meter
 from workers.training.evaluation.scoring import score_pairs
 from workers.training.report import Report, to_stream
+from workers.training.stopping import ShouldStop, never, on_signals
 
 Floats = NDArray[np.float64]
 UNKNOWN_LENGTH = 256
@@ -47,10 +48,12 @@ class Config:
     """Use only the rows of this criterion; needed where the data speaks of several."""
     base_agreement: float | None = None
     """How often two annotators take the same side, for the noise ceiling; without it, read off the soft labels."""
-    temperature_share: float = 0.5
+    temperature_share: float = yardsticks.TEMPERATURE_SHARE
     """The share of the pairs, in whole prompt clusters, that the temperature is fitted on; the rest judges it."""
     max_length: int = 0
     """Tokens of prompt and response together; 0 takes the length the model was trained with, or 256."""
+    against_max_length: int = 0
+    """The same for the model of --against."""
     batch_size: int = 32
     """Sequences that are read at once."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -66,9 +69,9 @@ class Config:
 class Model:
     """A reward model that gives scores to pairs."""
 
-    def __init__(self, name: str, config: Config, place: torch.device) -> None:
-        self.scorer = load_reward_model(name)
-        self.max_length = config.max_length or trained_length(Path(name)) or UNKNOWN_LENGTH
+    def __init__(self, name: str, config: Config, place: torch.device, meter: Meter, *, max_length: int) -> None:
+        self.scorer, self.meter = load_reward_model(name), meter
+        self.max_length = max_length or trained_length(Path(name)) or UNKNOWN_LENGTH
         safety.check_capacity(self.scorer.model, self.scorer.tokenizer, self.max_length, base=self.scorer.base)
         self.scorer.model.to(place)
         self.config, self.device, self.scale = config, place, log_odds_scale(Path(name))
@@ -84,7 +87,7 @@ class Model:
             batch_size=self.config.batch_size,
             device=self.device,
             precision=torch.bfloat16 if self.config.precision == "bf16" else torch.float32,
-            between=lambda: None,
+            between=self.meter.over(len({*encoded.chosen, *encoded.rejected}), self.config.batch_size),
         )
         if not np.isfinite(found).all():
             raise BadInput(f"The model {self.scorer.base} gives scores that are no numbers.")
@@ -122,7 +125,7 @@ def log_odds_scale(folder: Path) -> float:
     return float(scale) if isinstance(scale, int | float) and scale > 0 else 1.0
 
 
-def measure(config: Config, report: Report) -> dict[str, Any]:
+def measure(config: Config, report: Report, should_stop: ShouldStop = never) -> dict[str, Any]:
     """Everything that the options ask for, as one JSON object; `None` stands for what was not asked or cannot be."""
     started = time.monotonic()
     check_options(config)
@@ -133,11 +136,13 @@ def measure(config: Config, report: Report) -> dict[str, Any]:
     if shared:
         report({"event": "notice", "message": f"{shared} prompt clusters are in both files: baselines look too good."})
     place = device.choose(config.device, threads=config.threads)
-    model = Model(config.model, config, place)
+    passes = bool(pairs) + (config.against is not None) + (sets is not None)
+    meter = Meter(report, should_stop, parts=passes)
+    model = Model(config.model, config, place, meter, max_length=config.max_length)
     result: dict[str, Any] = {"model": model.scorer.base, "max_length": model.max_length, "n_shared_clusters": shared}
     report({"event": "phase", "phase": "scoring"})
     if pairs:
-        result |= of_pairs(pairs, model.scores(pairs), train, config, other=_other(pairs, config, place))
+        result |= of_pairs(pairs, model.scores(pairs), train, config, other=_other(pairs, config, place, meter))
     if sets is not None:
         result["best_of_4"] = best_of.measure(sets, model.scores(sets.pairs), seed=config.seed)
     return {**result, "n_cut": model.n_cut, "seconds": round(time.monotonic() - started, 1)}
@@ -148,16 +153,12 @@ def of_pairs(
 ) -> dict[str, Any]:
     """The figures of one file of pairs; `other` gives the scores of the model to compare with."""
     delta, seed = scores[:, 0] - scores[:, 1], config.seed
-    ceiling = noise_ceiling(pairs, agreement=config.base_agreement)
-    agreement = ceiling["base_agreement"] if ceiling else None
+    beside = yardsticks.beside(
+        train, pairs, scores, agreement=config.base_agreement, share=config.temperature_share, seed=seed
+    )
+    parts = {name: beside.pop(name) for name in ("noise_ceiling", "temperature", "baselines")}
     measured = evaluate(pairs, scores, seed=seed) | details(pairs, scores, seed=seed)
-    found: dict[str, Any] = {
-        "pairs": measured | soft_accuracy(pairs, delta, agreement=agreement, seed=seed),
-        "noise_ceiling": ceiling,
-        "temperature": temperature.scale(pairs, delta, share=config.temperature_share, seed=seed),
-        "baselines": baselines.compare(train, pairs, agrees(delta, labels(pairs)), seed=seed) if train else None,
-        "against": None,
-    }
+    found: dict[str, Any] = {"pairs": measured | beside, **parts, "against": None}
     if other is not None:
         theirs = other()
         found["against"] = {
@@ -167,10 +168,10 @@ def of_pairs(
     return found
 
 
-def _other(pairs: list[Pair], config: Config, place: torch.device) -> Callable[[], Floats] | None:
+def _other(pairs: list[Pair], config: Config, place: torch.device, meter: Meter) -> Callable[[], Floats] | None:
     """Late, so that the second model is in memory only when it reads."""
-    against = config.against
-    return None if against is None else lambda: Model(against, config, place).scores(pairs)
+    against, length = config.against, config.against_max_length or config.max_length
+    return None if against is None else lambda: Model(against, config, place, meter, max_length=length).scores(pairs)
 
 
 def _pairs(path: Path, config: Config) -> list[Pair]:
@@ -189,8 +190,11 @@ def check_options(config: Config) -> None:
         raise BadInput("--base-agreement must be above 0.5 and below 1: of two annotators, not of a model.")
     if not 0 < config.temperature_share < 1:
         raise BadInput("--temperature-share must be above 0 and below 1.")
-    if config.max_length < 0 or 0 < config.max_length < 16 or config.batch_size < 1:
-        raise BadInput("--max-length must be 0, or 16 or more, and --batch-size 1 or more.")
+    for name, length in (("--max-length", config.max_length), ("--against-max-length", config.against_max_length)):
+        if length < 0 or 0 < length < 16:
+            raise BadInput(f"{name} must be 0, or 16 or more.")
+    if config.batch_size < 1:
+        raise BadInput("--batch-size must be 1 or more.")
     check_out(config.out)
 
 
@@ -213,11 +217,11 @@ def main(arguments: list[str] | None = None) -> int:
     """0: the last line is the result as JSON, after a table. Otherwise the last line says why (errors.py)."""
     about = "Measure a reward model on pairs. A table is printed, and the result as one JSON object in the last line."
     config = options.parse(Config, arguments, program="python -m workers.training.evaluation", about=about)
-    return command.conclude(lambda report: _shown(config, report), to_stream())
+    return command.conclude(lambda report: _shown(config, report, on_signals()), to_stream())
 
 
-def _shown(config: Config, report: Report) -> dict[str, Any]:
-    result = measure(config, report)
+def _shown(config: Config, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    result = measure(config, report, should_stop)
     write_out(config.out, result)
     sys.stdout.write(table.text(result) + "\n")
     return result

@@ -11,6 +11,8 @@ speak of their first tokens only. All of it holds for samples at temperature 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from workers.training.causal import Policy
@@ -32,6 +34,7 @@ def summed(
     batch_size: int,
     device: torch.device,
     precision: torch.dtype,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[list[float], list[float]]:
     """k1 and k3 of each sequence, summed over the tokens behind its prompt, (sequences,) each.
 
@@ -44,6 +47,7 @@ def summed(
         each.model.eval()
     with torch.inference_mode():
         for at in range(0, len(order), batch_size):
+            between()
             numbers = order[at : at + batch_size]
             plan = plan_of([sequences[number] for number in numbers], "padded", policy.work, device)
             logps, theirs = (each.tokens(plan.batches, precision).logps for each in (policy, reference))

@@ -22,14 +22,17 @@ from workers.training import causal, command, device, generation, options, safet
 from workers.training.causal import Policy
 from workers.training.completions import Completions
 from workers.training.data import Pair, check_trainable, read_pairs
+from workers.training.encoding import plain
 from workers.training.errors import BadInput
 from workers.training.evaluation import answers, divergence, policies_table
 from workers.training.evaluation import command as reward_models
 from workers.training.evaluation.accuracy import evaluate
+from workers.training.evaluation.meter import Meter
 from workers.training.evaluation.slices import MINIMUM_PAIRS
 from workers.training.generation import Answer, Sampling
 from workers.training.prompts import AskedPrompt, read_prompts
 from workers.training.report import Report, to_stream
+from workers.training.stopping import ShouldStop, never, on_signals
 
 Floats = NDArray[np.float64]
 POLICY, REFERENCE = 0, 1
@@ -54,6 +57,8 @@ class Config:
     """The implicit reward is beta times the log-ratio to the reference; give the beta of the training."""
     out: Path | None = None
     """A file for the result as JSON, the same as in the last line."""
+    max_prompts: int = 0
+    """Answer at most so many different prompts, drawn by chance; 0 answers each row."""
     samples: int = 10
     """Prompts shown with both answers side by side; chance chooses them."""
     max_new_tokens: int = 256
@@ -90,15 +95,16 @@ class Config:
         )
 
 
-def measure(config: Config, report: Report) -> dict[str, Any]:
+def measure(config: Config, report: Report, should_stop: ShouldStop = never) -> dict[str, Any]:
     """Everything that the options ask for, as one JSON object; `None` stands for what was not asked or cannot be."""
     started = time.monotonic()
     check_options(config)
-    asked = read_prompts(config.prompts)
+    asked = drawn(read_prompts(config.prompts), config.max_prompts, seed=config.seed)
     pairs = _pairs(config.pairs, config.criterion) if config.pairs else []
     place = device.choose(config.device, threads=config.threads)
     # Before anything is written, so that a wrong folder costs no hour.
-    judge = reward_models.Model(config.reward_model, _judging(config), place) if config.reward_model else None
+    meter = Meter(report, should_stop, parts=3 + (config.reward_model is not None) + 2 * bool(pairs))
+    judge = _judge(config, place, meter) if config.reward_model else None
     report({"event": "phase", "phase": "loading"})
     max_length = config.max_length or reward_models.trained_length(Path(config.policy)) or reward_models.UNKNOWN_LENGTH
     policy, reference = (_policy(name, max_length, place) for name in (config.policy, config.reference))
@@ -106,8 +112,12 @@ def measure(config: Config, report: Report) -> dict[str, Any]:
 
     report({"event": "phase", "phase": "writing"})
     texts = [each.prompt for each in asked]
-    ours = generation.answer(policy, texts, config.sampling, place, stream=POLICY)
-    theirs = generation.answer(reference, texts, config.sampling, place, stream=REFERENCE)
+    ours, theirs = (
+        generation.answer(
+            each, texts, config.sampling, place, stream=stream, between=meter.over(len(texts), config.batch_size)
+        )
+        for each, stream in ((policy, POLICY), (reference, REFERENCE))
+    )
     report({"event": "phase", "phase": "comparing"})
     k1, k3 = divergence.summed(
         policy,
@@ -116,6 +126,7 @@ def measure(config: Config, report: Report) -> dict[str, Any]:
         batch_size=config.batch_size,
         device=place,
         precision=config.dtype,
+        between=meter.over(len(ours), config.batch_size),
     )
     if not np.isfinite([k1, k3]).all():
         raise BadInput(
@@ -137,13 +148,28 @@ def measure(config: Config, report: Report) -> dict[str, Any]:
     }
     if pairs:
         report({"event": "phase", "phase": "pairs"})
-        result["implicit_reward"] = implicit_reward(pairs, policy, reference, max_length, config, place)
+        result["implicit_reward"] = implicit_reward(pairs, policy, reference, max_length, config, place, meter)
     result["samples"] = answers.samples(found, config.samples, seed=config.seed)
     return {**result, "seconds": round(time.monotonic() - started, 1)}
 
 
+def drawn(asked: list[AskedPrompt], n: int, *, seed: int) -> list[AskedPrompt]:
+    """n of the different prompts, in the file's order; all rows where n is 0."""
+    if not n:
+        return asked
+    different = list({(plain(each.prompt), each.prompt_set): each for each in reversed(asked)}.values())[::-1]
+    chosen = np.random.default_rng([seed, 1]).permutation(len(different))[:n]
+    return [different[number] for number in sorted(chosen)]
+
+
 def implicit_reward(
-    pairs: list[Pair], policy: Policy, reference: Policy, max_length: int, config: Config, place: torch.device
+    pairs: list[Pair],
+    policy: Policy,
+    reference: Policy,
+    max_length: int,
+    config: Config,
+    place: torch.device,
+    meter: Meter,
 ) -> dict[str, Any]:
     """The figures of a reward model for β log π(y|x) / π_ref(y|x) (Rafailov et al. 2023), and its `sets`."""
     cut = Completions(policy.tokenizer, max_length=max_length).encode(
@@ -153,9 +179,8 @@ def implicit_reward(
     logps = []
     for each in (policy, reference):
         each.layout = "padded"  # both in one layout: a policy that equals its reference then has no reward at all
-        found = each.logps(
-            flat, batch_size=config.batch_size, device=place, precision=config.dtype, between=lambda: None
-        )
+        between = meter.over(len(set(flat)), config.batch_size)
+        found = each.logps(flat, batch_size=config.batch_size, device=place, precision=config.dtype, between=between)
         logps.append(np.array([found[sequence][0] for sequence in flat]).reshape(-1, 2))
     rewards: Floats = config.beta * (logps[0] - logps[1])
     names = sorted({pair.prompt_set for pair in pairs} - {""})
@@ -192,8 +217,8 @@ def check_options(config: Config) -> None:
     config.sampling.check()
     if not config.beta > 0:
         raise BadInput("--beta must be above 0.")
-    if config.samples < 0:
-        raise BadInput("--samples must be 0 or more.")
+    if config.samples < 0 or config.max_prompts < 0:
+        raise BadInput("--samples and --max-prompts must be 0 or more.")
     for name, value in (("--max-length", config.max_length), ("--reward-max-length", config.reward_max_length)):
         if value < 0 or 0 < value < 16:
             raise BadInput(f"{name} must be 0, or 16 or more.")
@@ -216,13 +241,10 @@ def _is_reward_model(name: str) -> bool:
     return any(each.endswith("ForSequenceClassification") for each in safety.architectures(safety.find(name)))
 
 
-def _judging(config: Config) -> reward_models.Config:
-    return reward_models.Config(
-        model=str(config.reward_model),
-        max_length=config.reward_max_length,
-        batch_size=config.batch_size,
-        precision=config.precision,
-    )
+def _judge(config: Config, place: torch.device, meter: Meter) -> reward_models.Model:
+    name = str(config.reward_model)
+    judging = reward_models.Config(model=name, batch_size=config.batch_size, precision=config.precision)
+    return reward_models.Model(name, judging, place, meter, max_length=config.reward_max_length)
 
 
 def _as_pairs(asked: list[AskedPrompt], ours: list[Answer], theirs: list[Answer]) -> list[Pair]:
@@ -256,11 +278,11 @@ def main(arguments: list[str] | None = None) -> int:
         "object in the last line."
     )
     config = options.parse(Config, arguments, program="python -m workers.training.evaluation.policies", about=about)
-    return command.conclude(lambda report: _shown(config, report), to_stream())
+    return command.conclude(lambda report: _shown(config, report, on_signals()), to_stream())
 
 
-def _shown(config: Config, report: Report) -> dict[str, Any]:
-    result = measure(config, report)
+def _shown(config: Config, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    result = measure(config, report, should_stop)
     reward_models.write_out(config.out, result)
     sys.stdout.write(policies_table.text(result) + "\n")
     return result

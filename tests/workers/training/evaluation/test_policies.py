@@ -142,7 +142,7 @@ def test_in_lower_precision_a_policy_still_equals_itself(run):
         ({"reward_model": "policy"}, "has no head that gives scores"),
         ({"reference": "other_template"}, "read prompts as different tokens"),
         ({"beta": 0}, "--beta must be above 0"),
-        ({"samples": -1}, "--samples must be 0 or more"),
+        ({"samples": -1}, "--samples and --max-prompts must be 0 or more"),
         ({"max_new_tokens": 0}, "--max-new-tokens and --batch-size"),
         ({"out": "no/such/folder/x.json"}, "There is no folder for"),
     ],
