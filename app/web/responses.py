@@ -14,6 +14,9 @@ from markupsafe import Markup
 from app.domain.difference import Piece, near_difference, sides
 from app.web.markdown import printable, render
 
+MAX_COMPARED = 60_000
+"""Characters of two responses together whose difference is looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShownText:
@@ -28,7 +31,8 @@ class ShownText:
 def show(texts: Sequence[str], *, lang: str | None, image_label: str) -> list[ShownText]:
     """The responses to one prompt in the order given; only a pair has a difference."""
     raw = [printable(text) for text in texts]
-    pieces = _pieces(*raw) if len(raw) == 2 else ((),) * len(raw)
+    is_compared = len(raw) == 2 and sum(map(len, raw)) <= MAX_COMPARED
+    pieces = _pieces(*raw) if is_compared else ((),) * len(raw)
     return [
         ShownText(render(text, image_label=image_label), text, lang, part)
         for text, part in zip(raw, pieces, strict=True)

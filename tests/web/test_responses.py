@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.web.render import environment
-from app.web.responses import show
+from app.web.responses import MAX_COMPARED, show
 from tests.support.hostile import PAYLOADS
 from tests.web.test_components import Page
 
@@ -53,8 +53,15 @@ def test_a_changed_line_break_is_seen():
 
 @pytest.mark.parametrize(
     "texts",
-    [("the same", "the same"), ("one thing", "quite another"), ("alone",), ("a b c d", "a b c e", "a b c f"), ("", "")],
-    ids=["equal", "far", "alone", "three", "empty"],
+    [
+        ("the same", "the same"),
+        ("one thing", "quite another"),
+        ("alone",),
+        ("a b c d", "a b c e", "a b c f"),
+        ("", ""),
+        ("x" * (MAX_COMPARED // 2) + " a b c d e", "x" * (MAX_COMPARED // 2) + " a b c d f"),
+    ],
+    ids=["equal", "far", "alone", "three", "empty", "long"],
 )
 def test_other_answers_have_no_difference_to_show(texts):
     html = shown(*texts)
