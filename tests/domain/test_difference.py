@@ -38,6 +38,7 @@ def after(runs):
 
 
 @given(TEXTS, TEXTS)
+@settings(deadline=None)
 def test_the_runs_give_back_both_texts(one, other):
     runs = difference(one, other)
 
@@ -47,11 +48,13 @@ def test_the_runs_give_back_both_texts(one, other):
 
 
 @given(st.text(max_size=200))
+@settings(deadline=None)
 def test_words_give_back_their_text(text):
     assert "".join(words(text)) == text
 
 
 @given(TEXTS, TEXTS)
+@settings(deadline=None)
 def test_neighbouring_runs_differ_in_kind_and_none_is_empty(one, other):
     runs = difference(one, other)
 
@@ -60,12 +63,14 @@ def test_neighbouring_runs_differ_in_kind_and_none_is_empty(one, other):
 
 
 @given(TEXTS)
+@settings(deadline=None)
 def test_equal_texts_have_no_difference(text):
     assert all(run.kind == "same" for run in difference(text, text))
     assert near_difference(text, text) is None
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
+@settings(deadline=None)
 def test_no_script_is_shorter(one, other):
     @lru_cache
     def shared(i: int, j: int) -> int:
@@ -189,7 +194,7 @@ def test_the_worst_texts_take_bounded_work(name):
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_any_texts_give_back_both(one, other):
     runs = difference(one, other)
 
