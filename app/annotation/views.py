@@ -17,6 +17,7 @@ from app.annotation.service import Nothing, edit_deadline, first_key
 from app.domain.assignment import as_shown
 from app.models import Annotation, Assignment, Project, Standing
 from app.projects.definitions import AnswerSchema, Policy
+from app.web import responses
 from app.web.i18n import gettext as _
 from app.web.i18n import ngettext
 from app.web.markdown import render as render_markdown
@@ -130,9 +131,7 @@ def _texts(shown: Serving) -> dict[str, Any]:
         if messages
         else None,
         "prompt_lang": lang,
-        "responses": [
-            {"html": render_markdown(text, image_label=image), "lang": lang} for text in (shown.left, shown.right)
-        ],
+        "responses": responses.show((shown.left, shown.right), lang=lang, image_label=image),
         "question": shown.project.question,
         "steps": shown.schema.strength_steps,
         "allow_tie": shown.schema.allows_tie,

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
 
-Kind = Literal["same", "removed", "added"]
+from app.domain.difference import Kind, Piece, difference, sides
+
 CONTEXT_LINES = 3
-# Comparing words is quadratic in the worst case; a rewritten chapter is shown as lines instead.
-MOST_WORDS = 3000
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of text within a line; changed runs are marked."""
-
-    text: str
-    is_changed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +61,14 @@ def _changed(removed: list[str], added: list[str], i: int, j: int) -> list[DiffL
 
 
 def _mark_words(old: str, new: str) -> tuple[list[tuple[Piece, ...]], list[tuple[Piece, ...]]]:
-    old_words, new_words = _WORDS.findall(old), _WORDS.findall(new)
-    if len(old_words) + len(new_words) > MOST_WORDS:
+    runs = difference(old, new)
+    if runs is None:  # a rewritten chapter is shown as lines
         return _lines([Piece(old, False)]), _lines([Piece(new, False)])
-    old_pieces: list[Piece] = []
-    new_pieces: list[Piece] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, old_words, new_words, autojunk=False).get_opcodes():
-        is_changed = tag != "equal"
-        old_pieces.append(Piece("".join(old_words[i1:i2]), is_changed))
-        new_pieces.append(Piece("".join(new_words[j1:j2]), is_changed))
+    old_pieces, new_pieces = sides(runs)
     return _lines(old_pieces), _lines(new_pieces)
 
 
-def _lines(pieces: list[Piece]) -> list[tuple[Piece, ...]]:
+def _lines(pieces: Iterable[Piece]) -> list[tuple[Piece, ...]]:
     """Cut runs at line ends, so that each line has runs of its own."""
     lines: list[list[Piece]] = [[]]
     for piece in pieces:

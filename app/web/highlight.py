@@ -90,6 +90,16 @@ _COLOURS = {
     "type": ("#8a4600", "#ffb757"),
 }
 
+_NAMES: Mapping[str, str] = MappingProxyType({
+    "bash": "Shell", "console": "Shell", "cpp": "C++", "csharp": "C#", "css": "CSS", "docker": "Dockerfile",
+    "graphql": "GraphQL", "html": "HTML", "http": "HTTP", "ini": "INI", "javascript": "JavaScript", "json": "JSON",
+    "jsx": "JSX", "make": "Makefile", "matlab": "MATLAB", "nginx": "nginx", "ocaml": "OCaml", "php": "PHP",
+    "powershell": "PowerShell", "protobuf": "Protocol Buffers", "pycon": "Python", "scss": "SCSS", "sql": "SQL",
+    "tex": "LaTeX", "toml": "TOML", "tsx": "TSX", "typescript": "TypeScript", "xml": "XML", "yaml": "YAML",
+})  # fmt: skip
+"""How languages write their names, where a capital letter is not enough."""
+
+_OTHER_NAME = re.compile(r"[\w+#.-]{1,24}")
 _WIDE = re.compile(rf"[^\n]{{{MAX_LINE + 1}}}|\s{{100}}")
 _ESCAPED_QUOTE = re.compile(r"\\[\"'`]")
 
@@ -98,6 +108,15 @@ def language(info: str) -> str | None:
     """The known language that a fence's info string names first, or None."""
     words = info.split(maxsplit=1)
     return LANGUAGES.get(words[0].strip("{}.,:").lower()) if words else None
+
+
+def label(info: str) -> str | None:
+    """What a block is marked with: its language's name, or the word that its writer gave, if it looks like one."""
+    name = language(info)
+    if name is not None:
+        return _NAMES.get(name, name.capitalize())
+    words = info.split(maxsplit=1)
+    return words[0] if words and _OTHER_NAME.fullmatch(words[0]) else None
 
 
 def to_html(code: str, info: str) -> str | None:

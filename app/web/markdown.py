@@ -4,9 +4,15 @@ Three walls, each enough alone: the parser has HTML off and refuses addresses th
 renderer writes only tags named here; nh3 parses the result again and keeps only the allow-list. Images never load:
 they become a link to the picture. Work is bounded by counting, never by a clock, so the same text always gives the
 same HTML: too many lines make the whole text plain, too many marks make a paragraph plain, too much code goes without
-colours.
+colours, too much LaTeX stays as it was written.
 
-Classes written: `md` (wrapper), `md-plain`, `md-image`, `md-align-start|center|end`, and `hl-*` of app.web.highlight.
+Each paragraph, heading and cell finds its own direction (`dir="auto"`); lists, quotes, tables and the whole have that
+of their first letter, which HTML's "auto" would not look for below a block with a direction of its own. Code and
+formulas run from left to right and decide nothing.
+
+Classes written: `md` (wrapper), `md-plain`, `md-image`, `md-align-start|center|end`, `md-scroll` (the box that a table
+or a displayed formula scrolls in), `md-code`, `md-code-language`, `md-formula` (one that could not be drawn), `math-*`
+of app.web.latex and `hl-*` of app.web.highlight.
 """
 
 from __future__ import annotations
@@ -14,10 +20,12 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
+from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
@@ -27,7 +35,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
-from app.web import highlight
+from app.web import formulas, highlight, latex
 
 MAX_CHARACTERS = 200_000
 MAX_LINES = 5_000
@@ -43,10 +51,12 @@ MAX_EMPHASIS = 6
 """How deep emphasis, strong and strikethrough may stand in each other; deeper marks vanish, their text stays."""
 MAX_HIGHLIGHTED = 24_000
 """Characters of code that are coloured, over the whole text; see highlight.cost."""
+MAX_LATEX = 8_000
+"""Characters of formulas that are drawn, over the whole text."""
 CACHE_BYTES = 32 * 1024 * 1024
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_MARK = re.compile(r"[\[\]()*_`~<>!&\\]")
+_MARK = re.compile(r"[\[\]()*_`~<>!&\\$]")
 _SAFE_LINK = re.compile(
     r"(?:https?://[^\s/\\?#][^\s\x00-\x20]*|mailto:[^\s\x00-\x20@]+@[^\s\x00-\x20]+)", re.IGNORECASE
 )
@@ -56,15 +66,29 @@ _CONTAINER = re.compile(r">|[*+-](?=[ \t])")
 _ALIGN = {"text-align:left": "start", "text-align:center": "center", "text-align:right": "end"}
 _HEADINGS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}
 _LEVELS = frozenset({"em", "strong", "s"})
+_CONTAINERS = frozenset({"blockquote_open", "bullet_list_open", "ordered_list_open", "table_open"})
+_BLOCKS = frozenset({"paragraph_open", "heading_open", "td_open", "th_open"})
 
-TAGS = frozenset(
-    "a blockquote br code em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul".split()  # noqa: SIM905
+TAGS = latex.TAGS | frozenset(
+    "a blockquote br code div em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul".split()  # noqa: SIM905
 )
 CLASSES = {
-    "span": set(highlight.CLASSES) | {"md-image"},
+    "code": {"md-formula"},
+    "div": {"md-code", "md-scroll"},
+    "span": set(highlight.CLASSES) | {"md-code-language", "md-image", "md-scroll"},
     "pre": {"md-plain"},
     **{cell: {f"md-align-{side}" for side in _ALIGN.values()} for cell in ("td", "th")},
+    **latex.CLASSES,
 }
+_DIRECTED = {
+    **{tag: {"auto"} for tag in ("p", "h3", "h4", "h5", "h6", "td", "th")},
+    **{tag: {"ltr", "rtl"} for tag in ("blockquote", "ol", "table", "ul")},
+    "code": {"ltr"},
+    "math": {"ltr"},
+    "pre": {"auto", "ltr"},
+    "span": {"ltr"},
+}
+"""The values of `dir` by tag."""
 REL = "noopener noreferrer nofollow"
 
 
@@ -77,15 +101,20 @@ def render(text: str, *, image_label: str = "image") -> Markup:
     key = hashlib.sha256(f"{image_label}\0{text}".encode("utf-8", "surrogatepass")).digest()
     html = _cache.get(key)
     if html is None:
-        html = _render(_UNPRINTABLE.sub("\ufffd", text), image_label)
+        html = _render(printable(text), image_label)
         _cache.put(key, html)
     return Markup(html)  # noqa: S704 - cleaned by nh3 above
 
 
 def render_inline_text(text: str) -> Markup:
     """Plain text, escaped, its line breaks kept, in one `<span dir="auto">`."""
-    lines = _UNPRINTABLE.sub("\ufffd", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = printable(text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Markup('<span dir="auto">' + "<br>".join(map(escape, lines)) + "</span>")  # noqa: S704 - escaped
+
+
+def printable(text: str) -> str:
+    """`text` with a replacement sign for each character that HTML cannot hold."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def is_safe_link(address: str) -> bool:
@@ -93,12 +122,34 @@ def is_safe_link(address: str) -> bool:
     return _SAFE_LINK.fullmatch(address) is not None
 
 
+def direction(text: str) -> str | None:
+    """ "ltr" or "rtl" by the first letter of `text` that has a direction, or None."""
+    for character in text:
+        kind = unicodedata.bidirectional(character)
+        if kind in {"R", "AL"}:
+            return "rtl"
+        if kind == "L":
+            return "ltr"
+    return None
+
+
 def _render(text: str, image_label: str) -> str:
     body = f'<pre class="md-plain" dir="auto">{escape(text)}</pre>'
+    environment = new_environment(image_label)
     if not is_plain(text):
         with suppress(_TooDeepError):
-            body = _parser.render(text, {"image_label": image_label, "highlight_left": MAX_HIGHLIGHTED})
-    return f'<div class="md" dir="auto">{_cleaner.clean(body)}</div>'
+            body = _parser.render(text, environment)
+    return f'<div class="md" dir="{environment["direction"]}">{_cleaner.clean(body)}</div>'
+
+
+def new_environment(image_label: str) -> dict[str, Any]:
+    """What the parser and the renderer know of one text: its budgets, and the direction that they find."""
+    return {
+        "image_label": image_label,
+        "highlight_left": MAX_HIGHLIGHTED,
+        "latex_left": MAX_LATEX,
+        "direction": "auto",
+    }
 
 
 def is_plain(text: str) -> bool:
@@ -137,17 +188,44 @@ class _Renderer(RendererHTML):
         code, info = tokens[idx].content, tokens[idx].info
         cost = highlight.cost(code, info)
         coloured = highlight.to_html(code, info) if cost <= env["highlight_left"] else None
+        label = highlight.label(info)
         if coloured is None:
-            return _code(escape(code, quote=False))
+            return _code(escape(code, quote=False), label)
         env["highlight_left"] -= cost
-        return _code(coloured)
+        return _code(coloured, label)
 
     def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:  # noqa: ARG002
-        return _code(escape(tokens[idx].content, quote=False))
+        return _code(escape(tokens[idx].content, quote=False), None)
+
+    def code_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:  # noqa: ARG002
+        return f'<code dir="ltr">{escape(tokens[idx].content, quote=False)}</code>'
+
+    def formula(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:  # noqa: ARG002
+        token = tokens[idx]
+        is_display = token.meta["is_display"]
+        drawn = None
+        if len(token.content) <= env["latex_left"]:
+            env["latex_left"] -= len(token.content)
+            drawn = latex.to_mathml(token.content, is_display=is_display)
+        if drawn is None:
+            drawn = f'<code class="md-formula" dir="ltr">{escape(token.markup, quote=False)}</code>'
+            return f"<p>{drawn}</p>\n" if token.block else drawn
+        if token.block:
+            return f'<div class="md-scroll" tabindex="0">{drawn}</div>\n'
+        return f'<span class="md-scroll" tabindex="0">{drawn}</span>' if is_display else drawn
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f'<div class="md-scroll" tabindex="0">{self.renderToken(tokens, idx, options, env)}'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return f"{self.renderToken(tokens, idx, options, env)}</div>\n"
 
 
-def _code(html: str) -> str:
-    return f'<pre dir="ltr"><code>{html}</code></pre>\n'
+def _code(html: str, label: str | None) -> str:
+    code = f'<pre dir="ltr"><code>{html}</code></pre>'
+    if label is None:
+        return f"{code}\n"
+    return f'<div class="md-code"><span class="md-code-language" dir="ltr">{escape(label)}</span>{code}</div>\n'
 
 
 def _parse_inline(state: StateCore) -> None:
@@ -171,6 +249,25 @@ def _parse_inline(state: StateCore) -> None:
             side = _ALIGN.get(str(token.attrs.pop("style", "")))
             if side:
                 token.attrs["class"] = f"md-align-{side}"
+
+
+def _direct(state: StateCore) -> None:
+    """Give each block its direction; what is not known when the first letter comes, is that of the first letter."""
+    waiting: list[Token] = []
+    for token in state.tokens:
+        if token.type in _CONTAINERS:
+            waiting.append(token)
+        elif token.type in _BLOCKS:
+            token.attrs["dir"] = "auto"
+        elif token.type == "inline":
+            found = direction("".join(child.content for child in token.children or [] if child.type == "text"))
+            if found is None:
+                continue
+            for container in waiting:
+                container.attrs["dir"] = found
+            waiting.clear()
+            if state.env["direction"] == "auto":
+                state.env["direction"] = found
 
 
 def _plain_children(content: str) -> list[Token]:
@@ -203,15 +300,19 @@ def _flatten(children: list[Token]) -> list[Token]:
 def _make_parser() -> MarkdownIt:
     options = {"html": False, "breaks": True, "linkify": False, "typographer": False, "maxNesting": MAX_NESTING}
     parser = _Markdown("commonmark", options, renderer_cls=_Renderer).enable(["table", "strikethrough"])
+    formulas.add_formulas(parser)
     parser.core.ruler.at("inline", _parse_inline)
+    parser.core.ruler.after("inline", "direction", _direct)
     return parser
 
 
-def _filter_attribute(_tag: str, name: str, value: str) -> str | None:
+def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     """The second look at each link; `start` of a list is a number a browser can count from."""
     if name == "href" and not is_safe_link(value):
         return None
     if name == "start" and not re.fullmatch(r"[0-9]{1,9}", value):
+        return None
+    if name in latex.ATTRIBUTES.get(tag, ()) and tag != "math" and not latex.is_safe_value(name, value):
         return None
     return value
 
@@ -255,11 +356,16 @@ def _weight(html: str) -> int:
 _parser = _make_parser()
 _cleaner = nh3.Cleaner(
     tags=set(TAGS),
-    attributes={"a": {"href", "title"}, "ol": {"start"}},
+    attributes={"a": {"href", "title"}, "ol": {"start"}, **latex.ATTRIBUTES, "math": {"alttext"}},
     attribute_filter=_filter_attribute,
     allowed_classes=CLASSES,
     set_tag_attribute_values={"a": {"target": "_blank"}},
-    tag_attribute_values={"pre": {"dir": {"auto", "ltr"}}},
+    tag_attribute_values={
+        **{tag: {"dir": values} for tag, values in _DIRECTED.items()},
+        "div": {"tabindex": {"0"}},
+        "math": {"dir": _DIRECTED["math"], "display": {"block", "inline"}},
+        "span": {"dir": _DIRECTED["span"], "tabindex": {"0"}},
+    },
     url_schemes={"http", "https", "mailto"},
     url_relative="deny",
     link_rel=REL,

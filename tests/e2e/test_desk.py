@@ -126,3 +126,49 @@ def test_without_javascript_everything_is_there(desk, person):
     states = world.sql("SELECT state, count(*) FROM assignment GROUP BY 1 ORDER BY 1")
     assert [tuple(row) for row in states] == [("returned", 1), ("skipped", 1), ("submitted", 1)]
     assert count(world) == 2
+
+
+NEAR = "So it was **two** miles, or $x^2$, from the house to the "
+
+
+def make_nearly_the_same(world):
+    world.sql(f"UPDATE response SET text = '{NEAR}' || CASE position WHEN 0 THEN 'sea' ELSE 'lake' END")
+
+
+def test_differences_are_shown_by_a_key_and_stay_for_the_next_task(desk, person):
+    world, address, _ = desk
+    make_nearly_the_same(world)
+    page = person()
+    page.goto(address)
+    assert page.locator(".shown-drawn math").first.is_visible()
+    assert not page.locator(".differs").first.is_visible()
+    page.keyboard.press("d")
+    assert sorted(page.locator(".differs").evaluate_all("all => all.map(one => one.childNodes[1].data)")) == [
+        "lake",
+        "sea",
+    ]
+    assert page.locator(".differs").first.is_visible()
+    assert not page.locator(".shown-drawn").first.is_visible()
+    first = page.locator("#choice-form").get_attribute("action")
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    page.locator(f"#choice-form:not([action='{first}'])").wait_for()
+    assert page.locator(".differs").first.is_visible()
+    page.keyboard.press("d")
+    page.reload()
+    assert not page.locator(".differs").first.is_visible()
+    assert count(world) == 1
+
+
+def test_without_javascript_a_response_can_be_seen_as_it_was_written(desk, person):
+    world, address, _ = desk
+    make_nearly_the_same(world)
+    page = person(java_script_enabled=False)
+    page.goto(address)
+    page.get_by_label("As written, B").check(force=True)
+    assert page.locator(".response-b .shown-raw").inner_text().startswith(NEAR[:-1])
+    assert not page.locator(".response-b .shown-drawn").is_visible()
+    assert page.locator(".response-a .shown-drawn").is_visible()
+    page.get_by_label("Differences").check(force=True)
+    assert page.locator(".differs").count() == 2
+    assert page.locator(".response-a .differs").is_visible()

@@ -12,12 +12,20 @@ import re
 import pytest
 from playwright.sync_api import Page
 
+from app.web.render import environment
+from app.web.responses import show
+from app.web.security import SECURITY_HEADERS
 from tests.e2e import people
 from tests.support.hostile import PAYLOADS
 
 pytestmark = pytest.mark.e2e
 
 USED = PAYLOADS[:120]
+VIEWS = (
+    '<!doctype html><title>Payloads</title>{% from "components/response.html" import difference_switch, raw_switch, '
+    "shown_response %}{% for texts in pairs %}<section>{{ difference_switch(texts) }}{% for text in texts %}"
+    "{{ raw_switch(loop.index) }}{{ shown_response(text) }}{% endfor %}</section>{% endfor %}"
+)
 NAMES = [payload.text.replace("\x00", "").replace("\n", " ")[:90] for payload in PAYLOADS if len(payload.text) < 400]
 
 
@@ -117,9 +125,38 @@ def test_the_trap_works(chromium):
     assert fired >= 5
 
 
+def test_every_payload_is_harmless_in_each_view_of_a_response(stack, chromium, watch):
+    """All of them on one page of this origin, under its policy: drawn, as written, and beside one nearly the same."""
+    near = "one two three four five six seven eight nine ten " * 20
+    pairs = [
+        show([payload.text + "\n\n" + near + "A", payload.text + "\n\n" + near + "B"], lang=None, image_label="image")
+        for payload in PAYLOADS
+    ]
+    html = environment().from_string(VIEWS).render(pairs=pairs)
+    page = chromium.new_page()
+    page.set_default_timeout(60_000)
+    page.on("dialog", lambda dialog: watch.faults.append(f"dialog: {dialog.message}"))
+    watch.on(page)
+    address = f"{stack.url}/every-payload"
+    headers = {**SECURITY_HEADERS, "Content-Type": "text/html; charset=utf-8"}
+    page.route(address, lambda route: route.fulfill(body=html.encode("utf-8", "replace"), headers=headers))
+    page.goto(address)
+    unharmed(page)
+    page.evaluate("for (const view of document.querySelectorAll('[data-view]')) view.click()")
+    unharmed(page)
+    links = page.eval_on_selector_all("a[href]", "found => found.map(one => one.protocol)")
+    assert set(links) <= {"http:", "https:", "mailto:"}
+    assert page.locator("math").count() > 10
+    assert page.locator(".differs").count() >= len(PAYLOADS)
+    assert page.locator("script, style, img, svg:not(.icon), iframe, object, embed, form, template, base").count() == 0
+    page.close()
+
+
 def test_the_desk_shows_hostile_comparisons_and_takes_hostile_reasons(besieged, stack, page):
     page.goto(f"{stack.url}/projects/{besieged['project']}/judge")
     for number in range(len(USED) - 10):
+        for view in page.locator("[data-view]").all():
+            view.check(force=True)
         unharmed(page)
         before = page.locator("#choice-form").get_attribute("action")
         page.keyboard.press("r")

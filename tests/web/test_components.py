@@ -12,11 +12,20 @@ from types import SimpleNamespace
 import jinja2
 import pytest
 
+from app.web import responses
 from app.web.render import STATIC, TEMPLATES, environment
 
 VIEWER = SimpleNamespace(id=1, name="Ada Lovelace", pseudonym="quiet-heron", is_instance_admin=True, theme="auto")
 REQUEST = SimpleNamespace(url=SimpleNamespace(path="/gallery"), state=SimpleNamespace(request_id="r-1"))
-CONTEXT = {"request": REQUEST, "viewer": VIEWER, "csrf_token": "t" * 64, "nav": [], "unread_count": 2}
+
+
+def show(names: list[str], lang: str | None) -> list[responses.ShownText]:
+    """The gallery's texts, as the desk shows responses."""
+    texts = [(TEMPLATES / "gallery" / "texts" / f"{name}.md").read_text().strip() for name in names]
+    return responses.show(texts, lang=lang, image_label="image")
+
+
+CONTEXT = {"request": REQUEST, "viewer": VIEWER, "csrf_token": "t" * 64, "nav": [], "unread_count": 2, "show": show}
 PAGES = {
     "gallery": ("gallery.html", {}),
     "desk": ("gallery/desk.html", {}),
@@ -24,6 +33,7 @@ PAGES = {
     "desk with one strength": ("gallery/desk.html", {"steps": 1}),
     "desk with two strengths": ("gallery/desk.html", {"steps": 2}),
     "desk with four strengths": ("gallery/desk.html", {"steps": 4, "post_target": "#task"}),
+    "desk with near-identical answers": ("gallery/desk.html", {"near": True}),
     "plain": ("gallery/plain.html", {"viewer": None}),
     "not found": ("errors/error.html", {"status": 404, "sentence": "There is no such task."}),
     **{

@@ -12,20 +12,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from app.web import highlight, markdown
+from app.web import highlight, latex, markdown
 from app.web.markdown import render, render_inline_text
 from tests.support.hostile import PAYLOADS
 
 ALLOWED = {
+    **latex.ATTRIBUTES,
     "a": {"href", "title", "target", "rel"},
-    "ol": {"start"},
-    "div": {"class", "dir"},
+    "blockquote": {"dir"},
+    "code": {"class", "dir"},
+    "div": {"class", "dir", "tabindex"},
+    **{tag: {"dir"} for tag in ("h3", "h4", "h5", "h6", "p", "table", "ul")},
+    "mrow": {"class"},
+    "mtd": {"class"},
+    "ol": {"start", "dir"},
     "pre": {"class", "dir"},
-    "span": {"class", "dir"},
-    "td": {"class"},
-    "th": {"class"},
+    "span": {"class", "dir", "tabindex"},
+    "td": {"class", "dir"},
+    "th": {"class", "dir"},
 }
-CLASSES = {"md", "md-plain", "md-image", "md-align-start", "md-align-center", "md-align-end"} | highlight.CLASSES
+CLASSES = (
+    {"md", "md-plain", "md-image", "md-align-start", "md-align-center", "md-align-end"}
+    | {"md-code", "md-code-language", "md-formula", "md-scroll"}
+    | {"math-box", "math-strike", "math-left", "math-right"}
+    | highlight.CLASSES
+)
 SHEET = Path(__file__).resolve().parents[2] / "static" / "css" / "highlight.css"
 
 
@@ -39,7 +50,7 @@ class Reader(HTMLParser):
         self.text = ""
 
     def handle_starttag(self, tag, attrs):
-        assert tag in markdown.TAGS | {"div"}, tag
+        assert tag in markdown.TAGS, tag
         self.tags.append(tag)
         values = dict(attrs)
         assert len(values) == len(attrs)
@@ -50,7 +61,8 @@ class Reader(HTMLParser):
             assert values["target"] == "_blank"
             self.links.append(values["href"])
         assert set((values.get("class") or "").split()) <= CLASSES
-        assert values.get("dir", "auto") in {"auto", "ltr"}
+        assert values.get("dir", "auto") in {"auto", "ltr", "rtl"}
+        assert values.get("tabindex", "0") == "0"
 
     def handle_data(self, data):
         self.text += data
@@ -73,7 +85,7 @@ def read(html: str) -> Reader:
 
 
 def test_there_are_enough_hostile_payloads_and_each_has_its_own_name():
-    assert len(PAYLOADS) >= 120
+    assert len(PAYLOADS) >= 300
     assert len({payload.name for payload in PAYLOADS}) == len(PAYLOADS)
 
 
@@ -82,7 +94,7 @@ def test_a_hostile_payload_becomes_only_allowed_tags_attributes_and_schemes(payl
     html = render(payload.text)
 
     read(html)
-    inside = html.removeprefix('<div class="md" dir="auto">').removesuffix("</div>")
+    inside = re.sub(r'^<div class="md" dir="(auto|ltr|rtl)">', "", html).removesuffix("</div>")
     assert markdown._cleaner.clean(inside) == inside
     html.encode("utf-8")
 
@@ -98,8 +110,8 @@ def test_hostile_plain_text_is_only_text_and_line_breaks(payload):
 def test_each_wall_alone_keeps_scripts_handlers_and_foreign_schemes_out(wall):
     for payload in PAYLOADS:
         if wall == "parser":
-            environment = {"image_label": "image", "highlight_left": 1000}
-            html = markdown._parser.render(payload.text.encode("utf-8", "replace").decode(), environment)
+            text = payload.text.encode("utf-8", "replace").decode()
+            html = markdown._parser.render(text, markdown.new_environment("image"))
         else:
             html = markdown._cleaner.clean(payload.text.encode("utf-8", "replace").decode())
         tags = set(re.findall(r"<\s*([a-z][a-z0-9]*)", html, re.IGNORECASE))
@@ -108,7 +120,7 @@ def test_each_wall_alone_keeps_scripts_handlers_and_foreign_schemes_out(wall):
             payload.name,
             html,
         )
-        assert not re.search(r"href=\"(?!https?://|mailto:)", html, re.IGNORECASE), (payload.name, html)
+        assert not re.search(r"href=\"(?!https?://|mailto:|\")", html, re.IGNORECASE), (payload.name, html)
 
 
 def strip_quoted(html: str) -> str:
@@ -138,15 +150,70 @@ def test_common_markdown_has_its_elements():
     assert {"h3", "em", "strong", "s", "code", "ol", "ul", "li", "blockquote", "hr", "table", "th", "td"} <= set(
         read(html).tags
     )
-    assert '<td class="md-align-start">1</td>' in html
-    assert '<td class="md-align-center">2</td>' in html
+    assert '<td class="md-align-start" dir="auto">1</td>' in html
+    assert '<td class="md-align-center" dir="auto">2</td>' in html
 
 
-def test_it_is_markup_in_a_wrapper_that_finds_its_own_direction():
-    html = render("שלום")
+def test_it_is_markup_in_a_wrapper():
+    html = render("12")
 
     assert isinstance(html, Markup)
-    assert html == '<div class="md" dir="auto"><p>שלום</p>\n</div>'
+    assert html == '<div class="md" dir="auto"><p dir="auto">12</p>\n</div>'
+
+
+def test_a_paragraph_finds_its_own_direction_and_the_whole_has_that_of_its_first_letter():
+    html = render("שלום\n\nhello")
+
+    assert html == '<div class="md" dir="rtl"><p dir="auto">שלום</p>\n<p dir="auto">hello</p>\n</div>'
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [("- 1. مرحبا\n- a", "ul"), ("1. مرحبا", "ol"), ("> مرحبا", "blockquote"), ("| مرحبا |\n|--|\n| a |", "table")],
+)
+def test_lists_quotes_and_tables_have_the_direction_of_their_first_letter(text, tag):
+    assert f'<{tag} dir="rtl"' in render(text)
+    assert f'<{tag} dir="ltr"' in render(text.replace("مرحبا", "hello"))
+
+
+def test_each_list_has_a_direction_of_its_own():
+    html = render("- مرحبا\n\ntext\n\n- hello")
+
+    assert html.index('<ul dir="rtl">') < html.index('<ul dir="ltr">')
+
+
+def test_code_and_formulas_run_from_left_to_right_and_decide_nothing():
+    html = render("`x = 1` $y$ שלום")
+
+    assert html.startswith('<div class="md" dir="rtl">')
+    assert '<code dir="ltr">' in html
+    assert '<math dir="ltr"' in html
+
+
+def test_a_table_scrolls_in_a_box_that_the_keyboard_reaches():
+    html = render("a|b\n-|-\n1|2\n\nafter")
+
+    assert re.search(r'<div class="md-scroll" tabindex="0"><table dir="ltr">.*</table>\s*</div>', html, re.DOTALL)
+    assert html.endswith('<p dir="auto">after</p>\n</div>')
+
+
+@pytest.mark.parametrize(
+    ("info", "label"),
+    [
+        ("py", "Python"),
+        ("c++", "C++"),
+        ("go", "Go"),
+        ("mermaid", "mermaid"),
+        ("c#", "C#"),
+        ("x" * 25, None),
+        ('"><b', None),
+        ("", None),
+    ],
+)
+def test_code_names_its_language(info, label):
+    found = re.search(r'<span class="md-code-language" dir="ltr">(.*?)</span>', render(f"```{info}\nx\n```"))
+
+    assert (found[1] if found else None) == label
 
 
 def test_headings_leave_the_first_two_levels_to_the_page():
@@ -159,11 +226,11 @@ def test_headings_leave_the_first_two_levels_to_the_page():
 
 
 def test_single_line_breaks_are_kept():
-    assert render("a\nb") == '<div class="md" dir="auto"><p>a<br>\nb</p>\n</div>'
+    assert render("a\nb") == '<div class="md" dir="ltr"><p dir="auto">a<br>\nb</p>\n</div>'
 
 
 def test_a_list_keeps_the_number_it_starts_from():
-    assert '<ol start="3">' in render("3. x\n4. y")
+    assert '<ol start="3" dir="ltr">' in render("3. x\n4. y")
 
 
 def test_an_image_becomes_a_link_to_it_and_never_loads():
@@ -207,7 +274,7 @@ def test_code_is_coloured_by_classes_and_keeps_every_character():
     html = render(f"```python\n{code}```")
 
     assert '<span class="hl-keyword">def</span>' in html
-    assert read(html).text.strip("\n") == code.strip("\n")
+    assert read(html).text.strip("\n") == "Python" + code.strip("\n")
     assert "style" not in html
 
 

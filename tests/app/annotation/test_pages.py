@@ -77,7 +77,7 @@ def test_texts_choose_their_own_direction(make, project, client):
     make.task(project, prompt="مرحبا", responses=("نعم", "no"))
     page = client.get(desk_of(project)).text
     for text in ("مرحبا", "نعم"):
-        assert re.search(rf'dir="auto"[^>]*>\s*<p>{text}', page)
+        assert re.search(rf'<p dir="auto">{text}', page)
 
 
 def test_a_conversation_is_shown_turn_by_turn(make, project, client, db):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.projects.comparison import MOST_WORDS, Gap, Piece, compare
+from app.domain.difference import MOST_EDITS, Piece
+from app.projects.comparison import Gap, compare
 
 
 def shown(lines):
@@ -49,7 +50,7 @@ def test_a_blank_line_within_a_changed_block_keeps_its_place():
 
 
 def test_a_rewritten_chapter_is_compared_by_line_only():
-    old = " ".join(f"old{n}" for n in range(MOST_WORDS))
+    old = " ".join(f"old{n}" for n in range(MOST_EDITS))
     removed, added = compare(old, old.replace("old", "new"))
     assert (removed.pieces, added.kind) == ((Piece(old, False),), "added")
 

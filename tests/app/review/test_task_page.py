@@ -54,7 +54,8 @@ def test_a_conversation_is_shown_turn_by_turn(browse, db, make, project, reviewe
     assert "Hello <em>there</em>" in text
 
 
-HARMLESS = """a blockquote br code em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"""
+HARMLESS = """a blockquote br code div em h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul math
+mfrac mi mn mo mover mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover"""
 MARKDOWN = set(HARMLESS.split())
 
 
@@ -68,10 +69,10 @@ def test_hostile_text_makes_no_element(browse, db, make, project, reviewer, vote
 
     full = make.task(project, tags=[text[:60] for text in texts], domain=texts[0], gold="first")
     db.get(Prompt, full.prompt_id).content = {"messages": [{"role": "user", "content": text} for text in texts]}
-    for text in texts:
-        vote(full, make.outside_annotator(project), rationale=text, standing=Standing.GOLD)
-    pairs = zip(texts[::2], [*texts[1::2], "the odd one out"], strict=False)
-    tasks = [full, *(make.task(project, responses=pair) for pair in pairs)]
+    fours = [texts[k : k + 4] for k in range(0, len(texts), 4)]
+    for four in fours:
+        vote(full, make.outside_annotator(project), rationale="\n".join(four), standing=Standing.GOLD)
+    tasks = [full, *(make.task(project, responses=(*four, "one more")) for four in fours)]
     for task in tasks:
         page = client.get(f"{address}/{task.id}")
         assert page.status_code == 200
