@@ -1,14 +1,8 @@
-"""From votes to labels: the soft vote that training uses, and Dawid and Skene's model of annotators.
-
-Sources: Dawid and Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm" (1979); the
-Dirichlet prior on each annotator's confusion matrix follows Paun et al., "Comparing Bayesian models of annotation"
-(2018), and is what keeps annotators with few votes from being believed too much.
-"""
+"""From votes to labels: the soft vote that training uses, and the majority (Dawid and Skene: beside it)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +12,6 @@ Ints = NDArray[np.int64]
 
 SMALLEST_AGREEMENT = 0.55
 LARGEST_AGREEMENT = 0.99
-PRIOR_DIAGONAL = 2.5
-PRIOR_OFF_DIAGONAL = 0.5
 
 
 def pseudo_votes(agreement: float) -> float:
@@ -40,17 +32,6 @@ def soft_labels(items: Ints, values: Floats, weights: Floats, *, n_items: int, a
     return np.asarray((a + in_favour) / (2 * a + total), dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class DawidSkene:
-    """`posterior` (items, labels), `prevalence` (labels,), `confusion` (annotators, true label, given label)."""
-
-    posterior: Floats
-    prevalence: Floats
-    confusion: Floats
-    n_iterations: int
-    has_converged: bool
-
-
 def majority(items: Ints, labels: Ints, *, n_items: int, n_labels: int) -> Floats:
     """Shares of votes, (n_items, n_labels); items without a vote get equal shares."""
     counts = np.bincount(items * n_labels + labels, minlength=n_items * n_labels).reshape(n_items, n_labels)
@@ -65,51 +46,3 @@ def most_voted(counts: Floats, *, ties_to: Sequence[int]) -> Ints:
     """
     order = np.array(ties_to, dtype=np.int64)
     return np.asarray(order[counts[:, order].argmax(axis=1)], dtype=np.int64)
-
-
-def dawid_skene(
-    items: Ints,
-    annotators: Ints,
-    labels: Ints,
-    *,
-    n_items: int,
-    n_annotators: int,
-    n_labels: int,
-    prior_diagonal: float = PRIOR_DIAGONAL,
-    prior_off_diagonal: float = PRIOR_OFF_DIAGONAL,
-    tolerance: float = 1e-6,
-    max_iterations: int = 200,
-) -> DawidSkene:
-    """Expectation-maximisation from the majority vote; the prior counts as votes already seen (0 gives maximum
-    likelihood). (votes,) codes from 0.
-    """
-    prior = np.full((n_labels, n_labels), prior_off_diagonal)
-    np.fill_diagonal(prior, prior_diagonal)
-    posterior = majority(items, labels, n_items=n_items, n_labels=n_labels)
-    cell = annotators * n_labels + labels
-    iteration, change = 0, np.inf
-    while iteration < max_iterations and change > tolerance:
-        iteration += 1
-        confusion = _confusion(posterior[items], cell, prior, n_annotators=n_annotators)
-        prevalence = posterior.mean(axis=0)
-        evidence = np.log(np.maximum(confusion, 1e-300)).transpose(0, 2, 1).reshape(-1, n_labels)[cell]
-        joint = np.stack(
-            [np.bincount(items, weights=evidence[:, k], minlength=n_items) for k in range(n_labels)], axis=1
-        ) + np.log(np.maximum(prevalence, 1e-300))
-        joint -= joint.max(axis=1, keepdims=True)
-        fresh = np.exp(joint)
-        fresh /= fresh.sum(axis=1, keepdims=True)
-        change = float(np.abs(fresh - posterior).max())
-        posterior = fresh
-    return DawidSkene(posterior, prevalence, confusion, iteration, bool(change <= tolerance))
-
-
-def _confusion(weight: Floats, cell: Ints, prior: Floats, *, n_annotators: int) -> Floats:
-    """(annotators, true, given) from each vote's posterior (votes, labels) and its annotator-and-label cell."""
-    n_labels = weight.shape[1]
-    seen = np.stack(
-        [np.bincount(cell, weights=weight[:, k], minlength=n_annotators * n_labels) for k in range(n_labels)], axis=1
-    ).reshape(n_annotators, n_labels, n_labels)
-    counted = seen.transpose(0, 2, 1) + prior
-    total = counted.sum(axis=2, keepdims=True)
-    return np.asarray(np.where(total > 0, counted / np.maximum(total, 1e-300), 1 / n_labels), dtype=np.float64)

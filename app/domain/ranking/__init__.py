@@ -1,0 +1,1 @@
+"""Strengths of players (models, responses) from comparisons: who was compared, models of ties, estimates, intervals."""
