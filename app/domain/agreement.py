@@ -10,7 +10,7 @@ a float, or None instead of NaN: input without variation (one label only) has no
 
 Sources: Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011); Gwet, "Computing inter-rater reliability
 and its variance in the presence of high agreement" (2008) and "Handbook of Inter-Rater Reliability" (4th ed., 2014,
-missing ratings: ch. 2 and 4); Fleiss (1971); Cohen (1960).
+missing ratings: ch. 2 and 4); Fleiss (1971); Cohen (1960, 1968).
 """
 
 from __future__ import annotations
@@ -147,12 +147,16 @@ def fleiss_of(sums: Floats) -> Floats:
         return np.where(_has_variation(pooled), (raw_of(sums) - chance) / (1 - chance), np.nan)
 
 
-def cohen_of(tables: Floats) -> Floats:
-    """Cohen's kappa of cross tables (..., labels, labels) of two annotators; NaN where both always said the same."""
+def cohen_of(tables: Floats, *, weights: Floats | None = None) -> Floats:
+    """Cohen's kappa of cross tables (..., labels, labels) of two annotators; NaN where both always said the same.
+
+    With a (labels, labels) matrix of weights in [0, 1] it is weighted kappa (Cohen 1968).
+    """
+    weights = np.eye(tables.shape[-1]) if weights is None else weights
     total = tables.sum(axis=(-2, -1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        observed = np.trace(tables, axis1=-2, axis2=-1) / total
-        chance = (tables.sum(axis=-2) * tables.sum(axis=-1)).sum(axis=-1) / np.square(total)
+        observed = (tables * weights).sum(axis=(-2, -1)) / total
+        chance = ((tables.sum(axis=-1) @ weights) * tables.sum(axis=-2)).sum(axis=-1) / np.square(total)
         return np.where(chance < 1 - 1e-12, (observed - chance) / (1 - chance), np.nan)
 
 
@@ -187,9 +191,9 @@ def fleiss(counts: Floats) -> float | None:
     return number(fleiss_of(features(counts).sum(axis=0)))
 
 
-def cohen(table: Floats) -> float | None:
-    """Cohen's kappa of a (labels, labels) cross table of two annotators; None where nothing varies."""
-    return number(cohen_of(table))
+def cohen(table: Floats, *, weights: Floats | None = None) -> float | None:
+    """Cohen's kappa of a (labels, labels) cross table of two annotators, weighted or not; None where nothing varies."""
+    return number(cohen_of(table, weights=weights))
 
 
 def bootstrap(

@@ -91,9 +91,12 @@ def estimate_all(
     statistics: Mapping[str, Statistic],
     *,
     rng: np.random.Generator,
+    weights: Floats | None = None,
     replicates: int = BOOTSTRAP_REPLICATES,
 ) -> dict[str, Estimate]:
     """Each statistic of `agreement.features` with its interval; `clusters` (items,) are codes of any kind.
+
+    `weights` (labels, labels) are those of the features, for AC2.
 
     Clusters in which no item has two votes are not drawn: their votes add to AC1's label shares, and stay as they are.
     """
@@ -101,7 +104,7 @@ def estimate_all(
     n = int(is_usable.sum())
     if n == 0:
         return dict.fromkeys(statistics, Estimate(None, None, None, 0, Reason.NO_OVERLAP))
-    per_item = ag.features(counts)
+    per_item = ag.features(counts, weights=weights)
     is_drawn = np.isin(clusters, clusters[is_usable])
     rest = per_item[~is_drawn].sum(axis=0)
     sums = cluster_sums(per_item[is_drawn], clusters[is_drawn])
@@ -109,7 +112,7 @@ def estimate_all(
     reason = too_few(n, len(sums))
     if reason is None:
         drawn = ag.bootstrap(sums, lambda totals: totals + rest, rng=rng, replicates=replicates)
-        return {name: _estimate(of(total), of(drawn), n, len(sums)) for name, of in statistics.items()}
+        return {name: estimate_from(of(total), of(drawn), n, len(sums)) for name, of in statistics.items()}
     return {name: _without_interval(of(total), n, reason) for name, of in statistics.items()}
 
 
@@ -159,9 +162,29 @@ def tails(n_clusters: int) -> tuple[float, float]:
     return tail, 1 - tail
 
 
-def _estimate(value: Floats, drawn: Floats, n: int, n_clusters: int) -> Estimate:
+def estimate_mean(
+    values: Floats, clusters: Ints, *, rng: np.random.Generator, replicates: int = BOOTSTRAP_REPLICATES
+) -> Estimate:
+    """The mean of values (items,) with its interval."""
+    if not len(values):
+        return Estimate(None, None, None, 0, Reason.NO_OVERLAP)
+    sums = cluster_sums(np.stack([values, np.ones(len(values))], axis=1), clusters)
+
+    def mean(totals: Floats) -> Floats:
+        return np.asarray(totals[..., 0] / totals[..., 1], dtype=np.float64)
+
+    value = mean(sums.sum(axis=0))
+    if (reason := too_few(len(values), len(sums))) is not None:
+        return _without_interval(value, len(values), reason)
+    return estimate_from(value, ag.bootstrap(sums, mean, rng=rng, replicates=replicates), len(values), len(sums))
+
+
+def estimate_from(value: Floats, drawn: Floats, n: int, n_clusters: int) -> Estimate:
+    """The estimate of a value and its resamples (replicates,), over n items in these clusters."""
     if np.isnan(value):
         return _without_interval(value, n, Reason.NO_VARIATION)
+    if (reason := too_few(n, n_clusters)) is not None:
+        return _without_interval(value, n, reason)
     is_undefined = np.isnan(drawn)
     if is_undefined.mean() > LARGEST_UNDEFINED_SHARE:
         return _without_interval(value, n, Reason.RARE_LABELS)
@@ -185,13 +208,14 @@ def pair_kappas(
     *,
     n_labels: int,
     rng: np.random.Generator,
+    weights: Floats | None = None,
     replicates: int = BOOTSTRAP_REPLICATES,
 ) -> list[PairKappa]:
     """Cohen's kappa of the annotator pairs with most items in common: at least 30 items, at most 50 pairs.
 
-    (votes,) codes; `clusters` is that of each vote's item.
+    (votes,) codes; `clusters` is that of each vote's item; `weights` (labels, labels) make it weighted kappa.
     """
-    pairs = _pairs_of_votes(items)
+    pairs = pairs_of_votes(items)
     swap = annotators[pairs[:, 0]] > annotators[pairs[:, 1]]
     pairs[swap] = pairs[swap][:, ::-1]
     n_annotators = int(annotators.max(initial=0)) + 1
@@ -199,7 +223,7 @@ def pair_kappas(
     distinct, which, shared = np.unique(who, return_inverse=True, return_counts=True)
     ranked = np.lexsort((distinct, -shared))
     chosen = [int(p) for p in ranked if shared[p] >= PAIR_MINIMUM_ITEMS][:PAIRS_SHOWN]
-    estimate = partial(_kappa, n_labels=n_labels, rng=rng, replicates=replicates)
+    estimate = partial(_kappa, n_labels=n_labels, weights=weights, rng=rng, replicates=replicates)
     found = []
     for p in chosen:
         both = pairs[which == p]
@@ -208,7 +232,7 @@ def pair_kappas(
     return found
 
 
-def _pairs_of_votes(items: Ints) -> Ints:
+def pairs_of_votes(items: Ints) -> Ints:
     """Positions of all pairs of votes on the same item, (pairs, 2), in the order of the items."""
     order = np.argsort(items, kind="stable")
     ordered = items[order]
@@ -222,17 +246,19 @@ def _pairs_of_votes(items: Ints) -> Ints:
     return order[np.concatenate(pairs)]
 
 
-def _kappa(both: Ints, clusters: Ints, *, n_labels: int, rng: np.random.Generator, replicates: int) -> Estimate:
+def _kappa(
+    both: Ints, clusters: Ints, *, n_labels: int, weights: Floats | None, rng: np.random.Generator, replicates: int
+) -> Estimate:
     """From the labels (items, 2) that two annotators gave."""
     cells = np.zeros((len(both), n_labels**2))
     cells[np.arange(len(both)), both[:, 0] * n_labels + both[:, 1]] = 1.0
     sums = cluster_sums(cells, clusters)
 
     def kappa(totals: Floats) -> Floats:
-        return ag.cohen_of(totals.reshape(*totals.shape[:-1], n_labels, n_labels))
+        return ag.cohen_of(totals.reshape(*totals.shape[:-1], n_labels, n_labels), weights=weights)
 
     value = kappa(sums.sum(axis=0))
     reason = too_few(len(both), len(sums))
     if reason is not None or np.isnan(value):
         return _without_interval(value, len(both), reason or Reason.NO_VARIATION)
-    return _estimate(value, ag.bootstrap(sums, kappa, rng=rng, replicates=replicates), len(both), len(sums))
+    return estimate_from(value, ag.bootstrap(sums, kappa, rng=rng, replicates=replicates), len(both), len(sums))
