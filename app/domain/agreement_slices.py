@@ -90,8 +90,8 @@ def against_experts(
 ) -> Target:
     """A project's own target: the agreement of its experts among themselves, on items that they label twice.
 
-    Counts are (items, labels), clusters (items,) codes of prompts, the same for both. The prompts of both are drawn together, so that prompts which both judged, hard for the
-    ones as for the others, cancel in the difference.
+    Counts are (items, labels), clusters (items,) codes of prompts, the same for both. The prompts of both are drawn
+    together, so that prompts which both judged, hard for the ones as for the others, cancel in the difference.
     """
     sides = []
     for votes, groups in ((expert_counts, expert_clusters), (counts, clusters)):

@@ -138,9 +138,9 @@ def kinds(
 ) -> list[Kind]:
     """What each item's disagreement is, from its counts (items, labels).
 
-    `reliable` (items,) is the probability of the label that reliability gives (the larger of p and 1 - p of a soft label
-    with reliability weights, or the largest of a posterior); `is_diverging` (items,) comes from `discoveries`. Who
-    differs on principle is no noise, so that diverging comes first.
+    `reliable` (items,) is the probability of the label that reliability gives (the larger of p and 1 - p of a soft
+    label with reliability weights, or the largest of a posterior); `is_diverging` (items,) comes from `discoveries`.
+    Who differs on principle is no noise, so that diverging comes first.
     """
     is_split = np.nan_to_num(entropy(counts)) >= SPLIT_ENTROPY
     found = np.where(reliable >= clear, Kind.NOISY, Kind.AMBIGUOUS)

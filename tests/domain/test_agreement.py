@@ -66,6 +66,40 @@ def test_cohens_kappa():
     assert ag.cohen(np.array([[20.0, 5], [10, 15]])) == pytest.approx(0.400)
 
 
+def test_quadratic_kappa_forgives_neighbours():
+    neighbours, opposites = np.full((3, 3), 2.0), np.full((3, 3), 2.0)
+    neighbours[0, 1] = neighbours[1, 0] = opposites[0, 2] = opposites[2, 0] = 12.0
+    weights = ag.quadratic_weights(3)
+    assert ag.cohen(neighbours, weights=weights) > ag.cohen(opposites, weights=weights) + 0.3
+    assert ag.cohen(np.array([[20.0, 5], [10, 15]]), weights=ag.quadratic_weights(2)) == pytest.approx(0.400)
+
+
+def test_pairs_of_annotators_have_weighted_kappas_too(three_annotators):
+    items, annotators, labels = three_annotators
+    labels = labels + np.random.default_rng(1).integers(2, size=labels.size)
+    found = ai.pair_kappas(
+        items, annotators, labels, items, n_labels=3, weights=ag.quadratic_weights(3), rng=np.random.default_rng(1)
+    )[0]
+    table = np.zeros((3, 3))
+    np.add.at(table, (labels[annotators == 2], labels[annotators == 5]), 1)
+    assert found.kappa.value == pytest.approx(ag.cohen(table, weights=ag.quadratic_weights(3)))
+    assert found.kappa.low < found.kappa.value < found.kappa.high
+
+
+def test_ac2_has_an_interval():
+    weights = ag.quadratic_weights(3)
+    counts = np.insert(simulate(np.random.default_rng(2), 100), 1, 0.0, axis=1)
+    found = ai.estimate_all(
+        counts,
+        np.arange(100),
+        {"ac2": lambda sums: ag.gwet_of(sums, weights=weights)},
+        rng=np.random.default_rng(1),
+        weights=weights,
+    )["ac2"]
+    assert found.value == pytest.approx(ag.gwet(counts, weights=weights))
+    assert found.low < found.value < found.high
+
+
 def test_fleiss_own_table():
     counts = np.array(
         [

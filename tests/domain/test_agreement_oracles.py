@@ -56,3 +56,12 @@ def test_cohen_is_that_of_statsmodels(table):
     table = np.array(table, dtype=float)
     assume(ag.cohen(table) is not None)
     assert ag.cohen(table) == pytest.approx(inter_rater.cohens_kappa(table, return_results=False), abs=1e-9)
+
+
+@given(table=st.lists(st.lists(st.integers(0, 30), min_size=4, max_size=4), min_size=4, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_weighted_kappa_is_that_of_statsmodels(table):
+    table = np.array(table, dtype=float)
+    assume(ag.cohen(table, weights=ag.quadratic_weights(4)) is not None)
+    theirs = inter_rater.cohens_kappa(table, wt="quadratic", return_results=False)
+    assert ag.cohen(table, weights=ag.quadratic_weights(4)) == pytest.approx(theirs, abs=1e-9)

@@ -145,7 +145,8 @@ def cusum(outcomes: Iterable[bool], *, chart: Cusum | None = None) -> CusumState
 def sprt_paths(is_right: NDArray[np.bool_], *, test: Sprt | None = None) -> tuple[Ints, Ints]:
     """Many annotators at once: (1 blocked, -1 passed, 0 neither), and the golds it took, (annotators,) each.
 
-    `is_right` (annotators, golds) is in the order of answering. Without a decision the number of golds is that of the columns, at most `test.longest`.
+    `is_right` (annotators, golds) is in the order of answering. Without a decision the number of golds is that of the
+    columns, at most `test.longest`.
     """
     test = test or Sprt()
     right = np.cumsum(is_right[:, : test.longest], axis=1)

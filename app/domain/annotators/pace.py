@@ -1,8 +1,8 @@
 """How long judgements take beside what their length lets one expect, and each annotator's usual pace.
 
 log(seconds) = intercept + slope log(1 + characters) + residual, fitted so that breaks and misclicks do not count for
-more than others. A residual is in units of the usual scatter: -2 is much faster than such a task usually is. Speed alone
-says nothing about quality; it is shown, and never pauses anybody.
+more than others. A residual is in units of the usual scatter: -2 is much faster than such a task usually is. Speed
+alone says nothing about quality; it is shown, and never pauses anybody.
 
 Sources: Huber, "Robust estimation of a location parameter" (1964), with k = 1.345 and the median absolute deviation as
 scale; intervals of medians from order statistics (David and Nagaraja, "Order Statistics", 2003, section 7.1).
