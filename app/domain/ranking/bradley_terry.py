@@ -72,7 +72,7 @@ def fit(
     if comparisons.style.shape[1] and not comparisons.style.any(axis=0).all():
         raise ValueError("a style covariate is zero everywhere")
     if ridge <= 0:
-        _require_estimable(comparisons)
+        require_estimable(comparisons)
     # A tie parameter has an estimate only where some comparisons were tied and some were not.
     has_both = bool(comparisons.counts[2].any() and comparisons.counts[:2].any())
     used: Ties = ties if has_both else "half"
@@ -97,7 +97,8 @@ def fit(
     return BradleyTerry(parameters[:n], style, tie, used, ridge, point.value, parameters)
 
 
-def _require_estimable(comparisons: Comparisons) -> None:
+def require_estimable(comparisons: Comparisons) -> None:
+    """NotEstimable, with a sentence about who is in the way, where likelihood has no maximum."""
     found = connectivity(comparisons)
     if found.is_estimable:
         return
