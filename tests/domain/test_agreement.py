@@ -258,6 +258,17 @@ def test_votes_on_one_prompt_that_agree_with_each_other_widen_the_interval():
     assert width(np.repeat(np.arange(40), 10)) > 1.5 * width(np.arange(400))
 
 
+def test_of_very_many_clusters_that_are_alike_the_kinds_are_drawn_and_the_interval_is_the_same(monkeypatch):
+    counts = np.insert(simulate(np.random.default_rng(10), 6000), 1, 0.0, axis=1)
+    by_kind = estimates(counts)
+    monkeypatch.setattr(ag, "_MANY", 10_000)
+    one_by_one = estimates(counts, replicates=300)
+    for name, found in by_kind.items():
+        assert found.value == one_by_one[name].value
+        width = one_by_one[name].high - one_by_one[name].low
+        assert (found.low, found.high) == pytest.approx((one_by_one[name].low, one_by_one[name].high), abs=0.12 * width)
+
+
 def test_percentiles_move_outwards_for_few_clusters():
     assert ai.tails(10_000)[0] == pytest.approx(0.025, abs=1e-4)
     assert ai.tails(20)[0] == pytest.approx(

@@ -76,7 +76,9 @@ def fit(choices: Choices, *, ridge: float = 0.0) -> Floats:
             return strengths
         expected = np.bincount(places.ravel(), weights=shares.ravel(), minlength=n)
         products = (shares[:, :, None] * shares[:, None, :]).ravel()
-        information = np.diag(expected + ridge) - np.bincount(cells, weights=products, minlength=n * n).reshape(n, n)
+        information: Floats = np.diag(expected + ridge) - np.bincount(cells, weights=products, minlength=n * n).reshape(
+            n, n
+        )
         if ridge <= 0:  # the strengths' mean is free: hold it at zero
             information = information + float(expected.sum()) / n**2
         gradient = won - expected - ridge * strengths
