@@ -1,5 +1,6 @@
 """The published simulation tables, short; `make prove NAME=annotators` draws them whole."""
 
+import numpy as np
 import pytest
 
 from benchmarks import annotators
@@ -16,7 +17,7 @@ def test_every_published_figure_lies_within_three_standard_errors(figures):
 
 
 def test_a_seed_repeats_itself(figures):
-    assert annotators.gold(annotators.np.random.default_rng(1), 1000) == figures[:12]
+    assert annotators.gold(np.random.default_rng(1), 1000) == figures[:12]
 
 
 def test_planted_annotators_are_found():
