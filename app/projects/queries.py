@@ -179,16 +179,19 @@ def projects_of(
     return [(project, Role.ADMIN if sees_all else role) for project, role in session.execute(statement)]
 
 
-def apply_overlap(session: Session, project_id: int, overlap: int) -> int:
-    """Give every regular task the new target in one statement; returns how many changed.
+def apply_overlap(session: Session, project_id: int, *, before: int, after: int) -> int:
+    """Give every regular task the overlap that takes the place of `before`; returns how many changed.
 
-    A target never drops under what is counted already. A task that has enough becomes done, a done one that now lacks
-    judgements opens again; archived tasks take the target and stay archived. Gold is outside overlap. Leases stay: an
-    answer that finds its place gone is kept as late.
+    A target never drops under what is counted already, nor under what the task's import asked for; and what was asked
+    for beyond the former overlap, on disagreement or by hand, stays asked for. A task that has enough becomes done, a
+    done one that now lacks judgements opens again; archived tasks take the target and stay archived. Gold is outside
+    overlap. Leases stay: an answer that finds its place gone is kept as late.
     """
-    is_enough = Task.n_counted >= overlap
+    was_raised = sa.and_(Task.n_target > sa.func.greatest(Task.own_overlap, before), Task.n_counted < Task.n_target)
+    raised = sa.case((was_raised, Task.n_target), else_=0)
+    target = sa.func.greatest(Task.n_counted, Task.own_overlap, after, raised)
+    is_enough = Task.n_counted >= target
     is_archived = Task.status == TaskStatus.ARCHIVED
-    target = sa.func.greatest(Task.n_counted, overlap)
     status = sa.case(
         (is_archived, TaskStatus.ARCHIVED.value), (is_enough, TaskStatus.DONE.value), else_=TaskStatus.OPEN.value
     )

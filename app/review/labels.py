@@ -88,6 +88,7 @@ def standings() -> dict[str, tuple[str, str]]:
         "counted": (_("Counted"), "success"),
         "late": (_("Late, not counted"), "warning"),
         "gold": (_("Gold, outside overlap"), "neutral"),
+        "retest": (_("Repeat, outside overlap"), "neutral"),
     }
 
 

@@ -88,7 +88,7 @@ def show_task(session: Session, task: Task) -> TaskDetail:
     """The task with its prompt, responses, all votes and leases, known answer, and what was done to it."""
     prompt = detail.prompt(session, task.prompt_id)
     votes = [_vote(*row) for row in detail.votes(session, task.id)]
-    standing = [vote.choice for vote in votes if vote.superseded_by is None and vote.standing != "late"]
+    standing = [vote.choice for vote in votes if vote.superseded_by is None and vote.standing in ("counted", "gold")]
     gold = detail.gold(session, task.id)
     return TaskDetail(
         **_task_values(task),

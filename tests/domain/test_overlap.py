@@ -10,9 +10,7 @@ from app.domain.overlap import Vote, certainty, project_agreement, strengths_con
 
 FIRST, SECOND, TIE, BAD = Vote("first", 2), Vote("second", 2), Vote("tie", 0), Vote("both_bad", 0)
 VOTES = st.lists(
-    st.one_of(
-        st.builds(Vote, st.sampled_from(["first", "second"]), st.integers(1, 3)), st.sampled_from([TIE, BAD])
-    ),
+    st.one_of(st.builds(Vote, st.sampled_from(["first", "second"]), st.integers(1, 3)), st.sampled_from([TIE, BAD])),
     min_size=1,
     max_size=9,
 )

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.annotation.service import Nothing
+from app.annotation.handing_out import Nothing
 from app.errors import Conflict
 from app.models import Annotation, Assignment, AssignmentState, ProjectStatus, Standing, Task, TaskKind, TaskStatus
 from app.projects.definitions import Policy

@@ -9,19 +9,22 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session, aliased
 
 from app.annotation.queries.leases import newest_guideline
+from app.domain.overlap import Vote, project_agreement
 from app.models import (
     Annotation,
     Assignment,
     GuidelineVersion,
+    OverlapReason,
     PolicyVersion,
     Project,
     Prompt,
     Response,
     SchemaVersion,
+    Standing,
     Task,
     TaskResponse,
 )
@@ -37,6 +40,52 @@ def annotations_of(session: Session, assignment_id: int) -> Sequence[Annotation]
     return session.scalars(
         sa.select(Annotation).where(Annotation.assignment_id == assignment_id).order_by(Annotation.revision.desc())
     ).all()
+
+
+RECENT_VOTES = 400
+"""So many of a project's newest votes say how often two of its people agree."""
+
+
+def votes_of_task(session: Session, *, project_id: int, task_id: int) -> tuple[list[Vote], float]:
+    """The counted votes of a task as they stand now, and how often two people of its project agree.
+
+    Of the agreement only votes speak that were asked for before anybody had judged; each as it was first given.
+    """
+    recent = (
+        sa.select(Annotation.task_id, Annotation.choice)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.standing == Standing.COUNTED,
+            Annotation.overlap_reason.in_((OverlapReason.BASE, OverlapReason.IMPORTED, OverlapReason.CALIBRATION)),
+            Annotation.supersedes_id.is_(None),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(RECENT_VOTES)
+        .subquery()
+    )
+    alike = (
+        sa.select(recent.c.task_id, sa.func.count().label("n")).group_by(recent.c.task_id, recent.c.choice).subquery()
+    )
+    of_task = (
+        sa.select(sa.func.sum(alike.c.n).label("n"), sa.func.sum(alike.c.n * (alike.c.n - 1)).label("agreeing"))
+        .group_by(alike.c.task_id)
+        .subquery()
+    )
+    ordered_pairs = array(
+        [sa.func.coalesce(sa.func.sum(n), 0) for n in (of_task.c.agreeing, of_task.c.n * (of_task.c.n - 1))]
+    )
+    later = aliased(Annotation)
+    rows = session.execute(
+        sa.select(Annotation.choice, Annotation.strength, sa.select(ordered_pairs).scalar_subquery()).where(
+            Annotation.task_id == task_id,
+            Annotation.standing == Standing.COUNTED,
+            ~sa.exists().where(later.supersedes_id == Annotation.id),
+        )
+    ).all()
+    agreeing, pairs = rows[0][2] if rows else (0, 0)
+    return [Vote(choice, strength) for choice, strength, _ in rows], project_agreement(
+        int(agreeing) // 2, int(pairs) // 2
+    )
 
 
 def judged_public_id(session: Session, *, project_id: int, annotator_id: int) -> UUID | None:

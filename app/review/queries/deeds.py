@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.models import Assignment, AssignmentState, GoldAnswer, Project, Task, TaskKind, TaskStatus
+from app.models import Assignment, AssignmentState, GoldAnswer, OverlapReason, Project, Task, TaskKind, TaskStatus
 
 MAX_TARGET = 1000
 BULK_SECONDS = 900
@@ -106,16 +106,21 @@ def return_leases(session: Session, matching: TaskIds) -> int:
         sa.update(Assignment)
         .where(Assignment.id == found.c.id, Assignment.state == AssignmentState.OPEN)
         .values(state=AssignmentState.RETURNED, closed_at=sa.func.now())
-        .returning(Assignment.task_id)
+        .returning(Assignment.task_id, Assignment.overlap_reason)
         .cte("closed")
     )
-    freed = sa.select(closed.c.task_id, sa.func.count().label("n")).group_by(closed.c.task_id).cte("freed")
+    takes_place = sa.func.count().filter(closed.c.overlap_reason != OverlapReason.RETEST.value)
+    ended = (
+        sa.select(closed.c.task_id, takes_place.label("n_places"), sa.func.count().label("n"))
+        .group_by(closed.c.task_id)
+        .cte("ended")
+    )
     return sum(
         session.scalars(
             sa.update(Task)
-            .where(Task.id == freed.c.task_id)
-            .values(n_leased=Task.n_leased - freed.c.n)
-            .returning(freed.c.n)
+            .where(Task.id == ended.c.task_id)
+            .values(n_leased=Task.n_leased - ended.c.n_places)
+            .returning(ended.c.n)
             .execution_options(synchronize_session=False)
         )
     )
