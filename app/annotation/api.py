@@ -45,11 +45,21 @@ IdempotencyKey = Annotated[
 
 
 @router.post("/projects/{project_id}/next")
-def post_next(session: DbSession, access: Member, response: Response) -> NextOut:
-    """The task on one's desk: the one that is there already, or the next of the queue."""
+def post_next(
+    session: DbSession, access: Member, response: Response, ahead: Annotated[int, Query(ge=0, le=4)] = 0
+) -> NextOut:
+    """The task on one's desk: the one that is there already, or the next of the queue.
+
+    `ahead` asks for the task after so many others, as far as the project's policy lets a program hold tasks ahead.
+    """
     now = datetime.now(UTC)
     found = next_assignment(
-        session, project_id=access.project.id, annotator_id=access.viewer.annotator_id, dice=DICE, now=now
+        session,
+        project_id=access.project.id,
+        annotator_id=access.viewer.annotator_id,
+        dice=DICE,
+        now=now,
+        ahead=ahead,
     )
     if isinstance(found, Nothing):
         if found == Nothing.BUSY:

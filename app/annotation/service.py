@@ -366,7 +366,7 @@ def return_assignment(session: Session, *, row: AssignmentRow, actor_id: int | N
 
 
 def keep_lease(session: Session, *, row: AssignmentRow, now: datetime) -> datetime:
-    """A heartbeat: this lease and those held ahead run on from now; returns their new end. Raises Conflict when it has ended."""
+    """A heartbeat: this lease and those held ahead run on from now; returns their end. Conflict when it has ended."""
     assignment = row.assignment
     if assignment.state != AssignmentState.OPEN:
         raise Conflict(

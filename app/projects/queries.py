@@ -179,6 +179,17 @@ def projects_of(
     return [(project, Role.ADMIN if sees_all else role) for project, role in session.execute(statement)]
 
 
+def project_with_role(session: Session, project_id: int, user_id: int) -> tuple[Project, Role | None] | None:
+    """The project, and the role of this person there as far as they are a member, in one statement."""
+    membership = sa.and_(
+        Membership.project_id == Project.id, Membership.user_id == user_id, Membership.ended_at.is_(None)
+    )
+    row = session.execute(
+        sa.select(Project, Membership.role).outerjoin(Membership, membership).where(Project.id == project_id)
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else None
+
+
 def apply_overlap(session: Session, project_id: int, *, before: int, after: int) -> int:
     """Give every regular task the overlap that takes the place of `before`; returns how many changed.
 

@@ -83,9 +83,8 @@ def votes_of_task(session: Session, *, project_id: int, task_id: int) -> tuple[l
         )
     ).all()
     agreeing, pairs = rows[0][2] if rows else (0, 0)
-    return [Vote(choice, strength) for choice, strength, _ in rows], project_agreement(
-        int(agreeing) // 2, int(pairs) // 2
-    )
+    agreement = project_agreement(int(agreeing) // 2, int(pairs) // 2)
+    return [Vote(choice, strength) for choice, strength, _ in rows], agreement
 
 
 def judged_public_id(session: Session, *, project_id: int, annotator_id: int) -> UUID | None:
