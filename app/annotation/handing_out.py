@@ -85,8 +85,7 @@ def next_assignment(
 def _from_source(session: Session, source: Source, lease: Lease, dice: rules.Dice) -> Assignment | None:
     """A task with a known answer, or a hidden repeat, where one was drawn and is to be had."""
     if source == Source.GOLD:
-        unseen = queries.unseen_gold(project_id=lease.project_id, person=lease.person)
-        return queries.claim(session, unseen, lease, is_gold=True, is_swapped=rules.wants_swap(dice), may_wait=False)
+        return queries.claim(session, lease, is_gold=True, is_swapped=rules.wants_swap(dice), may_wait=False)
     if source == Source.REPEAT:
         return queries.open_repeat(session, lease, fraction=dice.random())
     return None
@@ -94,11 +93,10 @@ def _from_source(session: Session, source: Source, lease: Lease, dice: rules.Dic
 
 def _from_queue(session: Session, lease: Lease, dice: rules.Dice, *, may_wait: bool) -> Assignment | Nothing:
     """A place in the queue. What is locked is skipped at first, and waited for only where nothing else is left."""
-    waiting = queries.waiting_tasks(project_id=lease.project_id, person=lease.person)
     is_swapped = rules.wants_swap(dice)
 
     def claim(*, may_wait: bool = False) -> Assignment | None:
-        return queries.claim(session, waiting, lease, is_gold=False, is_swapped=is_swapped, may_wait=may_wait)
+        return queries.claim(session, lease, is_gold=False, is_swapped=is_swapped, may_wait=may_wait)
 
     found = claim()
     if found is not None:

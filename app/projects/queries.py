@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -181,13 +182,20 @@ def projects_of(
 
 def project_with_role(session: Session, project_id: int, user_id: int) -> tuple[Project, Role | None] | None:
     """The project, and the role of this person there as far as they are a member, in one statement."""
-    membership = sa.and_(
-        Membership.project_id == Project.id, Membership.user_id == user_id, Membership.ended_at.is_(None)
-    )
-    row = session.execute(
-        sa.select(Project, Membership.role).outerjoin(Membership, membership).where(Project.id == project_id)
-    ).one_or_none()
+    row = session.execute(_project_with_role(), {"of_project": project_id, "of_user": user_id}).one_or_none()
     return (row[0], row[1]) if row is not None else None
+
+
+@lru_cache
+def _project_with_role() -> sa.Select[Project, Role]:
+    """Built once: every request in a project asks it."""
+    membership = sa.and_(
+        Membership.project_id == Project.id,
+        Membership.user_id == sa.bindparam("of_user"),
+        Membership.ended_at.is_(None),
+    )
+    project = sa.select(Project, Membership.role).outerjoin(Membership, membership)
+    return project.where(Project.id == sa.bindparam("of_project"))
 
 
 def apply_overlap(session: Session, project_id: int, *, before: int, after: int) -> int:

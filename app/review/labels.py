@@ -45,6 +45,7 @@ def sorts() -> Options:
 def deeds() -> Options:
     return [
         (BulkDeed.PRIORITY, _("Set the priority")),
+        (BulkDeed.DUE, _("Set a deadline")),
         (BulkDeed.REQUEUE, _("Ask for more judgements")),
         (BulkDeed.ADD_TAG, _("Add a tag")),
         (BulkDeed.REMOVE_TAG, _("Remove a tag")),
@@ -130,6 +131,7 @@ def events() -> dict[str, str]:
         "task.set_tags": _("Tags changed"),
         "task.add_tag": _("Tag added"),
         "task.remove_tag": _("Tag removed"),
+        "task.due": _("Deadline set"),
         "task.requeue": _("More judgements asked for"),
         "task.archive": _("Archived"),
         "task.restore": _("Restored"),

@@ -29,7 +29,6 @@ from app.annotation.queries.queue import (
     claim,
     open_repeat,
     remaining,
-    unseen_gold,
     waiting_tasks,
 )
 from app.annotation.queries.simulated import count_keys, count_places, response_qualities, simulated_annotators
@@ -62,7 +61,6 @@ __all__ = [
     "renew",
     "response_qualities",
     "simulated_annotators",
-    "unseen_gold",
     "votes_of_task",
     "waiting_tasks",
 ]

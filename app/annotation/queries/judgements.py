@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session, aliased
 
@@ -42,6 +44,7 @@ def annotations_of(session: Session, assignment_id: int) -> Sequence[Annotation]
     ).all()
 
 
+Bound = sa.BindParameter[Any]
 RECENT_VOTES = 400
 """So many of a project's newest votes say how often two of its people agree."""
 
@@ -127,11 +130,25 @@ class Content:
 
 
 def content(session: Session, assignment: Assignment, *, day_start: datetime) -> Content:
+    values = {
+        "of_project": assignment.project_id,
+        "of_annotator": assignment.annotator_id,
+        "of_guideline": assignment.guideline_version_id,
+        "of_schema": assignment.schema_version_id,
+        "of_task": assignment.task_id,
+        "day_start": day_start,
+    }
+    return Content(*session.execute(_content(), values).one())
+
+
+@lru_cache
+def _content() -> sa.Select[Any]:
+    """Built once: on the way of every judgement, building a statement takes longer than running it."""
     first, second = aliased(TaskResponse), aliased(TaskResponse)
     first_text, second_text = aliased(Response), aliased(Response)
-    total, today = _own_counts(assignment.project_id, assignment.annotator_id, day_start)
-    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == assignment.guideline_version_id)
-    row = session.execute(
+    total, today = _own_counts(bindparam("of_project"), bindparam("of_annotator"), bindparam("day_start"))
+    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == bindparam("of_guideline"))
+    return (
         sa.select(
             Prompt.content,
             first_text.text,
@@ -143,19 +160,18 @@ def content(session: Session, assignment: Assignment, *, day_start: datetime) ->
             total,
         )
         .select_from(Task)
-        .join(SchemaVersion, SchemaVersion.id == assignment.schema_version_id)
+        .join(SchemaVersion, SchemaVersion.id == bindparam("of_schema"))
         .join(Prompt, Prompt.id == Task.prompt_id)
         .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
         .join(first_text, first_text.id == first.response_id)
         .join(second, sa.and_(second.task_id == Task.id, second.position == 1))
         .join(second_text, second_text.id == second.response_id)
-        .where(Task.id == assignment.task_id)
-    ).one()
-    return Content(*row)
+        .where(Task.id == bindparam("of_task"))
+    )
 
 
 def _own_counts(
-    project_id: int, annotator_id: int, day_start: datetime
+    project_id: int | Bound, annotator_id: int | Bound, day_start: datetime | Bound
 ) -> tuple[sa.ScalarSelect[int], sa.ScalarSelect[int]]:
     """(all, since the day began): judgements given, late ones and gold among them, each once however often edited."""
     given = (

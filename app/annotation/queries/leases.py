@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -38,12 +40,15 @@ ANNOTATOR_LOCK = 0x4A55 << 44
 """Advisory locks of annotators lie above this number, apart from any other use of advisory locks."""
 
 
+TAKE_LOCK = sa.text("SELECT pg_advisory_xact_lock(:number)")
+
+
 def lock_annotator(session: Session, annotator_id: int) -> None:
     """One thing at a time for each annotator: two windows of one person wait for each other until the commit.
 
     With it, what is read of an annotator's own assignments and annotations stays true for the whole transaction.
     """
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(ANNOTATOR_LOCK + annotator_id)))
+    session.execute(TAKE_LOCK, {"number": ANNOTATOR_LOCK + annotator_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,11 @@ class Desk:
     own: list[Assignment]
 
 
-def desk(session: Session, *, project_id: int, annotator_id: int, now: datetime) -> Desk:
+@lru_cache
+def _desk() -> sa.Select[Any]:
+    """Built once, as all statements on the way of every judgement."""
+    annotator_id: sa.BindParameter[int] = bindparam("of_annotator")
+    now: sa.BindParameter[datetime] = bindparam("now")
     newest_policy = _newest(PolicyVersion).scalar_subquery()
     newest_schema = _newest(SchemaVersion).scalar_subquery()
     quotas = [
@@ -87,7 +96,7 @@ def desk(session: Session, *, project_id: int, annotator_id: int, now: datetime)
     )
     local_day = sa.func.date_trunc("day", sa.func.timezone(Project.timezone, now))
     today = given.where(Annotation.submitted_at >= sa.func.timezone(Project.timezone, local_day))
-    rows = session.execute(
+    return (
         sa.select(
             Project.status,
             PolicyVersion.id,
@@ -123,10 +132,14 @@ def desk(session: Session, *, project_id: int, annotator_id: int, now: datetime)
                 sa.text("assignment.state = 'open'"),
             ),
         )
-        .where(Project.id == project_id)
-        .order_by(Assignment.slot, Assignment.leased_at),
-        execution_options={"populate_existing": True},
-    ).all()
+        .where(Project.id == bindparam("of_project"))
+        .order_by(Assignment.slot, Assignment.leased_at)
+    )
+
+
+def desk(session: Session, *, project_id: int, annotator_id: int, now: datetime) -> Desk:
+    values = {"of_project": project_id, "of_annotator": annotator_id, "now": now}
+    rows = session.execute(_desk(), values, execution_options={"populate_existing": True}).all()
     row = rows[0]
     return Desk(
         status=row.status,
@@ -238,25 +251,48 @@ def close(
 
     `asks_another` raises the target by one: the judgements that were asked for are there, and do not agree enough.
     """
+    values = {
+        "of_assignment": assignment_id,
+        "of_task": task_id,
+        "end": state,
+        "ended_at": now,
+        "reason": skip_reason,
+        "note": skip_note,
+        "n_freed": int(frees_lease),
+        "n_more": int(adds_count),
+        "n_further": int(asks_another),
+    }
+    session.execute(_close(), values)
+
+
+@lru_cache
+def _close() -> sa.Update:
+    ended_at = bindparam("ended_at", type_=Task.done_at.type)
     ended = (
         sa.update(Assignment)
-        .where(Assignment.id == assignment_id)
-        .values(state=state, closed_at=now, skip_reason=skip_reason, skip_note=skip_note)
+        .where(Assignment.id == bindparam("of_assignment"))
+        .values(
+            state=bindparam("end", type_=Assignment.state.type),
+            closed_at=ended_at,
+            skip_reason=bindparam("reason"),
+            skip_note=bindparam("note"),
+        )
         .returning(Assignment.id)
         .cte("ended")
     )
-    n_counted = Task.n_counted + int(adds_count)
-    n_target = Task.n_target + int(asks_another)
-    is_done = sa.and_(sa.literal(adds_count), Task.status == TaskStatus.OPEN, n_counted >= n_target)
-    session.execute(
+    n_freed, n_more, n_further = (bindparam(name, type_=sa.SmallInteger) for name in ("n_freed", "n_more", "n_further"))
+    n_counted = Task.n_counted + n_more
+    n_target = Task.n_target + n_further
+    is_done = sa.and_(n_more > 0, Task.status == TaskStatus.OPEN, n_counted >= n_target)
+    return (
         sa.update(Task)
-        .where(Task.id == task_id, sa.exists(sa.select(ended.c.id)))
+        .where(Task.id == bindparam("of_task"), sa.exists(sa.select(ended.c.id)))
         .values(
-            n_leased=Task.n_leased - int(frees_lease),
+            n_leased=Task.n_leased - n_freed,
             n_counted=n_counted,
             n_target=n_target,
             status=sa.case((is_done, TaskStatus.DONE), else_=Task.status),
-            done_at=sa.case((is_done, now), else_=Task.done_at),
+            done_at=sa.case((is_done, ended_at), else_=Task.done_at),
         )
         .execution_options(synchronize_session=False)
     )
@@ -275,6 +311,14 @@ class AssignmentRow:
 
 def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> AssignmentRow | None:
     """With `lock` the assignment, then the task, until the end of the transaction."""
+    row = session.execute(
+        _assignment_row(lock), {"of_serving": public_id}, execution_options={"populate_existing": True}
+    ).one_or_none()
+    return AssignmentRow(*row) if row is not None else None
+
+
+@lru_cache
+def _assignment_row(lock: bool) -> sa.Select[Any]:
     response_ids = (
         sa.select(
             sa.func.array_agg(TaskResponse.response_id, type_=ARRAY(sa.BigInteger)).aggregate_order_by(
@@ -290,9 +334,6 @@ def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> Assignme
         .join(Task, Task.id == Assignment.task_id)
         .join(SchemaVersion, SchemaVersion.id == Assignment.schema_version_id)
         .join(PolicyVersion, PolicyVersion.id == Assignment.policy_version_id)
-        .where(Assignment.public_id == public_id)
+        .where(Assignment.public_id == bindparam("of_serving"))
     )
-    if lock:
-        query = query.with_for_update(of=(Assignment, Task), key_share=True)
-    row = session.execute(query, execution_options={"populate_existing": True}).one_or_none()
-    return AssignmentRow(*row) if row is not None else None
+    return query.with_for_update(of=(Assignment, Task), key_share=True) if lock else query

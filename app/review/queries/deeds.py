@@ -9,6 +9,7 @@ project's row.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +46,18 @@ def lock(session: Session, these_tasks: TaskIds) -> list[int]:
 
 def set_priority(session: Session, matching: TaskIds, priority: int) -> list[int]:
     return _update(session, matching, Task.priority != priority, priority=priority)
+
+
+def end_of_day(session: Session, project_id: int, day: date) -> datetime:
+    """The first moment after that day where the project is."""
+    after = sa.cast(day + timedelta(days=1), sa.DateTime(timezone=False))
+    query = sa.select(sa.func.timezone(Project.timezone, after)).where(Project.id == project_id)
+    found: datetime = session.execute(query).scalar_one()
+    return found
+
+
+def set_due(session: Session, matching: TaskIds, due_at: datetime | None) -> list[int]:
+    return _update(session, matching, Task.due_at.is_distinct_from(due_at), due_at=due_at)
 
 
 def requeue(session: Session, matching: TaskIds, judgements: int) -> list[int]:
