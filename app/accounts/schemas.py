@@ -136,9 +136,8 @@ Names = Annotated[
     Field(max_length=MAX_NAMES),
 ]
 Quota = Annotated[
-    int | None,
+    Annotated[int, Field(ge=0, le=10_000_000)] | None,
     BeforeValidator(lambda value: None if isinstance(value, str) and not value.strip() else value),
-    Field(ge=0, le=10_000_000),
 ]
 
 

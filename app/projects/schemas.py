@@ -99,8 +99,8 @@ def _or_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Votes = Annotated[int | None, BeforeValidator(_or_none), Field(ge=1, le=50)]
-Quota = Annotated[int | None, BeforeValidator(_or_none), Field(ge=1, le=10_000_000)]
+Votes = Annotated[Annotated[int, Field(ge=1, le=50)] | None, BeforeValidator(_or_none)]
+Quota = Annotated[Annotated[int, Field(ge=1, le=10_000_000)] | None, BeforeValidator(_or_none)]
 
 
 class OverlapForm(BaseModel):

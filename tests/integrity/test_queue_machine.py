@@ -57,7 +57,7 @@ class Queue(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 10_000), overlaps=st.lists(st.integers(1, 2), min_size=2, max_size=2))
     def start(self, seed, overlaps):
         self.make = Factory(self.session)
-        policy = Policy(overlap=1, max_overlap=MOST, gold_rate=0.2, repeat_rate=0.2)
+        policy = Policy(overlap=1, max_overlap=MOST, gold_rate=0.2, repeat_rate=0.2, edit_hours=720)
         self.project = self.make.project(policy=policy)
         self.people = [self.make.annotator(self.make.member(self.project)) for _ in range(4)]
         self.session.execute(
