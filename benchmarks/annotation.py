@@ -34,7 +34,7 @@ LARGE = int(os.environ.get("ACCORD_BENCH_TASKS", "500000"))
 SMALL = 5_000
 LEVELS = (1, 8, 32)
 PROCESSES = 2
-TURNS = 400
+TURNS = int(os.environ.get("ACCORD_BENCH_TURNS", "400"))
 TASKS = max(2_000, int(SECONDS * 250))
 """More than one person, who gets each task once, can judge in a run and its warm-up."""
 TICK = os.sysconf("SC_CLK_TCK")
