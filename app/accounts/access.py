@@ -114,8 +114,11 @@ def _viewer(
 OptionalViewer = Annotated[Viewer | None, Depends(find_viewer)]
 
 
-def require_signed_in(viewer: OptionalViewer) -> Viewer:
-    """Somebody is signed in; the consent text itself may still be waiting."""
+async def require_signed_in(viewer: OptionalViewer) -> Viewer:
+    """Somebody is signed in; the consent text itself may still be waiting.
+
+    Like the next ones it only looks at the viewer, and is async so that no thread is woken for it.
+    """
     if viewer is None:
         raise SignInRequired
     return viewer
@@ -124,7 +127,7 @@ def require_signed_in(viewer: OptionalViewer) -> Viewer:
 SignedInViewer = Annotated[Viewer, Depends(require_signed_in)]
 
 
-def require_viewer(viewer: SignedInViewer) -> Viewer:
+async def require_viewer(viewer: SignedInViewer) -> Viewer:
     """Signed in and agreed to the newest consent text: what almost every route asks for."""
     if not viewer.has_consented:
         raise ConsentRequired("Please read and accept the consent text first.")
@@ -134,7 +137,7 @@ def require_viewer(viewer: SignedInViewer) -> Viewer:
 CurrentViewer = Annotated[Viewer, Depends(require_viewer)]
 
 
-def require_browser(viewer: CurrentViewer) -> Viewer:
+async def require_browser(viewer: CurrentViewer) -> Viewer:
     """A person at a browser: a stolen token must not be able to make more tokens or change the password."""
     if viewer.sign_in_id is None:
         raise Forbidden("An API token may not do this. Sign in with a browser.")
@@ -144,7 +147,7 @@ def require_browser(viewer: CurrentViewer) -> Viewer:
 BrowserViewer = Annotated[Viewer, Depends(require_browser)]
 
 
-def require_instance_admin(viewer: CurrentViewer) -> Viewer:
+async def require_instance_admin(viewer: CurrentViewer) -> Viewer:
     if not viewer.is_instance_admin:
         raise Forbidden("Only an administrator of this installation may do this.")
     return viewer

@@ -43,7 +43,11 @@ class Member:
     role: Role
     member_since: datetime
     last_seen_at: datetime | None
-    membership_id: int
+    membership: Membership
+
+    @property
+    def membership_id(self) -> int:
+        return self.membership.id
 
 
 def _last_seen() -> sa.ColumnElement[datetime]:
@@ -103,7 +107,7 @@ def members(
 ) -> list[Member]:
     """The project's present members in the order in which they came; with `user_id`, that one only."""
     statement = (
-        sa.select(User, Annotator.pseudonym, Membership.role, Membership.created_at, _last_seen(), Membership.id)
+        sa.select(User, Annotator.pseudonym, Membership.role, Membership.created_at, _last_seen(), Membership)
         .join(Annotator, Annotator.user_id == User.id)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.project_id == project_id, Membership.ended_at.is_(None))

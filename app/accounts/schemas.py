@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
+from app.domain.assignment import main_language
 from app.models import AnnotatorKind, Role
 from app.web.forms import storable
 from app.web.i18n import available_locales
@@ -112,6 +113,45 @@ class NewInvitation(BaseModel):
 
 class ChangeRole(BaseModel):
     role: Role
+
+
+MAX_NAMES = 100
+
+
+def _names(value: object) -> object:
+    """Names as a form sends them, in one field separated by commas; in lower case, each once."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return value
+    return list(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+
+
+def _languages(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(main_language(name) for name in names))
+
+
+Names = Annotated[
+    list[Annotated[str, StringConstraints(max_length=64), AfterValidator(_one_line)]],
+    BeforeValidator(_names),
+    Field(max_length=MAX_NAMES),
+]
+Quota = Annotated[
+    Annotated[int, Field(ge=0, le=10_000_000)] | None,
+    BeforeValidator(lambda value: None if isinstance(value, str) and not value.strip() else value),
+]
+
+
+class MemberWork(BaseModel):
+    """What work reaches a member; no languages or domains means any, and no quota the project's."""
+
+    languages: Annotated[Names, AfterValidator(_languages)] = Field(
+        default_factory=list, description="Codes of the languages that the person reads; pt stands for pt-BR, too."
+    )
+    domains: Names = Field(default_factory=list, description="Domains of the tasks that the person is given.")
+    skills: Names = Field(default_factory=list, description="law makes tasks with the tag skill:law reach the person.")
+    groups: Names = Field(default_factory=list, description="experts makes tasks with the tag group:experts do so.")
+    daily_quota: Quota = Field(None, description="Judgements a day in place of the project's quota.")
+    total_quota: Quota = Field(None, description="Judgements in all in place of the project's quota.")
 
 
 class NewMessage(BaseModel):
@@ -248,6 +288,7 @@ class MemberOut(BaseModel):
     is_active: bool
     member_since: datetime
     last_seen_at: datetime | None
+    work: MemberWork
 
 
 class MemberPage(BaseModel):

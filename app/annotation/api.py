@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from app.accounts.access import CurrentViewer
 from app.annotation import queries, service, views
 from app.annotation.access import AssignmentAccess, access_assignment
+from app.annotation.handing_out import Nothing, next_assignment
 from app.annotation.schemas import AnnotationOut, HistoryOut, Judgement, LeaseOut, NextOut, Revision, Skip
-from app.annotation.service import Nothing
 from app.models import Role
 from app.projects.access import ProjectAccess, access_project, require_writable
 from app.web.request import DbSession
@@ -45,11 +45,21 @@ IdempotencyKey = Annotated[
 
 
 @router.post("/projects/{project_id}/next")
-def post_next(session: DbSession, access: Member, response: Response) -> NextOut:
-    """The task on one's desk: the one that is there already, or the next of the queue."""
+def post_next(
+    session: DbSession, access: Member, response: Response, ahead: Annotated[int, Query(ge=0, le=4)] = 0
+) -> NextOut:
+    """The task on one's desk: the one that is there already, or the next of the queue.
+
+    `ahead` asks for the task after so many others, as far as the project's policy lets a program hold tasks ahead.
+    """
     now = datetime.now(UTC)
-    found = service.next_assignment(
-        session, project_id=access.project.id, annotator_id=access.viewer.annotator_id, dice=DICE, now=now
+    found = next_assignment(
+        session,
+        project_id=access.project.id,
+        annotator_id=access.viewer.annotator_id,
+        dice=DICE,
+        now=now,
+        ahead=ahead,
     )
     if isinstance(found, Nothing):
         if found == Nothing.BUSY:

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from app.accounts.access import CurrentViewer
 from app.annotation import queries, service, views
 from app.annotation.access import AssignmentAccess, access_assignment
+from app.annotation.handing_out import Nothing, next_assignment
 from app.annotation.schemas import MAX_NOTE, MAX_RATIONALE, JudgementForm, RevisionForm, SkipForm
-from app.annotation.service import Nothing
 from app.errors import Invalid
 from app.models import Role, Standing
 from app.projects.access import ProjectAccess, access_project, require_writable
@@ -195,7 +195,7 @@ def _next(
 ) -> Response:
     now = datetime.now(UTC)
     annotator_id = access.viewer.annotator_id
-    found = service.next_assignment(
+    found = next_assignment(
         session, project_id=access.project.id, annotator_id=annotator_id, dice=DICE, now=now, holds_locks=holds_locks
     )
     if isinstance(found, Nothing):

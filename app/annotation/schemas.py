@@ -142,7 +142,8 @@ class NextOut(BaseModel):
 
     assignment: TaskOut | None
     reason: str | None = Field(
-        description="Why there is none: paused, archived, no_tasks, all_done, others_at_work, nothing_for_you, busy."
+        description="Why there is none: paused, archived, enough_today, enough, no_tasks, all_done, others_at_work, "
+        "nothing_for_you, busy."
     )
     progress: ProgressOut
 

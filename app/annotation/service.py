@@ -1,14 +1,12 @@
-"""Handing tasks out and taking judgements in, so that each one is counted exactly once.
+"""Taking judgements in, so that each one is counted exactly once; skipping, giving back, keeping a lease.
 
-Three things hold it together. One lease is one place: a task's n_counted + n_leased never passes its target, under
-the task's row lock. One annotator does one thing at a time: `queries.lock_annotator`. One judgement is one row: the
-assignment has one first annotation, and the idempotency key is unique for its annotator.
+One judgement is one row: the assignment has one first annotation, and the idempotency key is unique for its annotator.
+Places are given out by app.annotation.handing_out.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -19,6 +17,7 @@ from app.annotation.queries import AssignmentRow
 from app.annotation.schemas import Judgement, Skip
 from app.database import after_commit
 from app.domain import assignment as rules
+from app.domain.overlap import wants_another
 from app.domain.preferences import to_preferences
 from app.errors import Conflict, Forbidden, Invalid
 from app.models import (
@@ -27,7 +26,6 @@ from app.models import (
     AssignmentState,
     OverlapReason,
     Preference,
-    ProjectStatus,
     Standing,
     TaskKind,
     TaskStatus,
@@ -35,116 +33,12 @@ from app.models import (
 from app.projects.definitions import AnswerSchema, Policy
 from app.web.observability import JUDGEMENTS
 
-STALE_BATCH = 50
-BEHIND_LOCKS = 3
-
-
-class Nothing(StrEnum):
-    """Why there is no task: closed by an admin, finished, in other hands, or only locked for this moment."""
-
-    PAUSED = "paused"
-    ARCHIVED = "archived"
-    NO_TASKS = "no_tasks"
-    ALL_DONE = "all_done"
-    OTHERS_AT_WORK = "others_at_work"
-    NOTHING_FOR_YOU = "nothing_for_you"
-    BUSY = "busy"
-
 
 class Submitted(NamedTuple):
     """`is_repeat`: it was here already; nothing was written."""
 
     annotation: Annotation
     is_repeat: bool
-
-
-def next_assignment(
-    session: Session,
-    *,
-    project_id: int,
-    annotator_id: int,
-    dice: rules.Dice,
-    now: datetime,
-    holds_locks: bool = False,
-) -> Assignment | Nothing:
-    """The lease on this annotator's desk: the one they hold, or a new one, or the reason why there is none.
-
-    `holds_locks` says that this transaction has locked the annotator and a task already (a submit): then what is
-    locked is skipped, and BUSY said where waiting might find something. Asking again in a transaction of its own does.
-    """
-    if not holds_locks:
-        queries.lock_annotator(session, annotator_id)
-    desk = queries.desk(session, project_id=project_id, annotator_id=annotator_id)
-    if desk.status != ProjectStatus.ACTIVE:
-        return Nothing.PAUSED if desk.status == ProjectStatus.PAUSED else Nothing.ARCHIVED
-    policy = Policy.model_validate(desk.policy)
-    lease = timedelta(minutes=policy.lease_minutes)
-    if desk.own is not None and (
-        desk.own.expires_at > now or queries.renew(session, desk.own.id, expires_at=now + lease)
-    ):
-        return desk.own
-
-    task_id, reason = _claim_gold(session, project_id, annotator_id, policy=policy, dice=dice), OverlapReason.GOLD
-    if task_id is None:
-        found = _claim_waiting(session, project_id, annotator_id, now=now, may_wait=not holds_locks)
-        if isinstance(found, Nothing):
-            return found
-        task_id, reason = found, OverlapReason.BASE
-    return queries.open_assignment(
-        session,
-        project_id=project_id,
-        task_id=task_id,
-        annotator_id=annotator_id,
-        reason=reason,
-        desk=desk,
-        is_swapped=rules.wants_swap(dice),
-        now=now,
-        lease=lease,
-    )
-
-
-def _claim_gold(
-    session: Session, project_id: int, annotator_id: int, *, policy: Policy, dice: rules.Dice
-) -> int | None:
-    """Now and then a task with a known answer that this annotator has not seen; None most of the time."""
-    if not rules.wants_gold(dice, policy.gold_rate):
-        return None
-    unseen = queries.unseen_gold(project_id=project_id, annotator_id=annotator_id)
-    return queries.claim(session, unseen, may_wait=False)
-
-
-def _claim_waiting(
-    session: Session, project_id: int, annotator_id: int, *, now: datetime, may_wait: bool
-) -> int | Nothing:
-    """A place in the queue. What is locked is skipped at first, and waited for only where nothing else is left."""
-    waiting = queries.waiting_tasks(project_id=project_id, annotator_id=annotator_id)
-    task_id = queries.claim(session, waiting, may_wait=False)
-    if task_id is not None:
-        return task_id
-    if queries.close_stale(session, project_id=project_id, now=now, limit=STALE_BATCH):
-        task_id = queries.claim(session, waiting, may_wait=False)
-        if task_id is not None:
-            return task_id
-        may_wait = False  # the tasks of those leases are locked by us now
-    left = queries.remaining(session, project_id=project_id, annotator_id=annotator_id)
-    for _ in range(BEHIND_LOCKS if may_wait else 0):
-        if not left.has_waiting:
-            break
-        task_id = queries.claim(session, waiting, may_wait=True)
-        if task_id is not None:
-            return task_id
-        left = queries.remaining(session, project_id=project_id, annotator_id=annotator_id)
-    return _why_nothing(left)
-
-
-def _why_nothing(left: queries.Remaining) -> Nothing:
-    if left.has_waiting:
-        return Nothing.BUSY
-    if left.has_others_work:
-        return Nothing.OTHERS_AT_WORK
-    if left.has_open:
-        return Nothing.NOTHING_FOR_YOU
-    return Nothing.ALL_DONE if left.has_tasks else Nothing.NO_TASKS
 
 
 def submit_annotation(
@@ -180,7 +74,7 @@ def submit_annotation(
         rationale=judgement.rationale,
         is_flagged=judgement.is_flagged,
         standing=standing,
-        overlap_reason=assignment.overlap_reason,
+        overlap_reason=_reason(row),
         is_swapped=assignment.is_swapped,
         guideline_version_id=assignment.guideline_version_id,
         schema_version_id=assignment.schema_version_id,
@@ -201,8 +95,9 @@ def submit_annotation(
         task_id=task.id,
         state=AssignmentState.SUBMITTED,
         now=now,
-        frees_lease=assignment.state == AssignmentState.OPEN,
+        frees_lease=_holds_place(assignment),
         adds_count=standing == Standing.COUNTED,
+        asks_another=standing == Standing.COUNTED and _asks_another(session, row),
     )
     audit.record(
         session,
@@ -259,6 +154,8 @@ def _as_stored(judgement: Judgement, row: AssignmentRow) -> tuple[str, int]:
 
 def _standing(row: AssignmentRow) -> Standing:
     assignment, task = row.assignment, row.task
+    if assignment.overlap_reason == OverlapReason.RETEST:
+        return Standing.RETEST
     if task.kind == TaskKind.GOLD or assignment.overlap_reason == OverlapReason.GOLD:
         return Standing.GOLD
     has_lease = assignment.state == AssignmentState.OPEN
@@ -271,6 +168,36 @@ def _standing(row: AssignmentRow) -> Standing:
         n_target=task.n_target,
     )
     return Standing.COUNTED if counted else Standing.LATE
+
+
+def _holds_place(assignment: Assignment) -> bool:
+    """Whether its end gives a place back to the task; a hidden repeat has none."""
+    return assignment.state == AssignmentState.OPEN and assignment.overlap_reason != OverlapReason.RETEST
+
+
+def _reason(row: AssignmentRow) -> OverlapReason:
+    """Why this vote was asked for. A late one fills the place that is free now, whatever its lease was for."""
+    assignment, task = row.assignment, row.task
+    if assignment.state == AssignmentState.OPEN or assignment.overlap_reason != OverlapReason.BASE:
+        return assignment.overlap_reason
+    overlap = Policy.model_validate(row.policy).overlap
+    is_escalation = rules.is_escalation(place=task.n_counted, overlap=overlap, own_overlap=task.own_overlap)
+    return OverlapReason.ESCALATION if is_escalation else OverlapReason.BASE
+
+
+def _asks_another(session: Session, row: AssignmentRow) -> bool:
+    """Whether the votes, now that all that were asked for are there, leave open which answer is right."""
+    task, policy = row.task, Policy.model_validate(row.policy)
+    if task.n_counted + 1 < task.n_target or task.n_target >= policy.largest_overlap:
+        return False
+    votes, agreement = queries.votes_of_task(session, project_id=task.project_id, task_id=task.id)
+    return wants_another(
+        votes,
+        agreement=agreement,
+        strength_steps=AnswerSchema.model_validate(row.schema).strength_steps,
+        n_target=task.n_target,
+        max_overlap=policy.largest_overlap,
+    )
 
 
 def _write_preference(session: Session, annotation: Annotation, row: AssignmentRow) -> None:
@@ -402,7 +329,7 @@ def skip_assignment(session: Session, *, row: AssignmentRow, skip: Skip, actor_i
         task_id=row.task.id,
         state=AssignmentState.SKIPPED,
         now=now,
-        frees_lease=assignment.state == AssignmentState.OPEN,
+        frees_lease=_holds_place(assignment),
         skip_reason=skip.reason,
         skip_note=skip.note or None,
     )
@@ -427,7 +354,7 @@ def return_assignment(session: Session, *, row: AssignmentRow, actor_id: int | N
         task_id=row.task.id,
         state=AssignmentState.RETURNED,
         now=now,
-        frees_lease=True,
+        frees_lease=_holds_place(assignment),
     )
     audit.record(
         session,
@@ -439,14 +366,14 @@ def return_assignment(session: Session, *, row: AssignmentRow, actor_id: int | N
 
 
 def keep_lease(session: Session, *, row: AssignmentRow, now: datetime) -> datetime:
-    """A heartbeat: the lease runs on from now; returns its new end. Raises Conflict when it has ended."""
+    """A heartbeat: this lease and those held ahead run on from now; returns their end. Conflict when it has ended."""
     assignment = row.assignment
     if assignment.state != AssignmentState.OPEN:
         raise Conflict(
             "Your time for this one ran out and it was handed on. Your answer will still be kept.", code="lease_ended"
         )
     expires_at = now + timedelta(minutes=Policy.model_validate(row.policy).lease_minutes)
-    queries.renew(session, assignment.id, expires_at=expires_at)
+    queries.renew(session, assignment, expires_at=expires_at)
     return expires_at
 
 

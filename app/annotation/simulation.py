@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from app import queue
 from app.annotation import queries, service
+from app.annotation.handing_out import Nothing, next_assignment
 from app.annotation.schemas import Judgement
-from app.annotation.service import Nothing
 from app.database import JSON, unit_of_work
 from app.domain.assignment import Dice
 from app.errors import Conflict
@@ -146,9 +146,7 @@ def _annotators(session: Session, wanted: _Wanted) -> list[Annotator]:
 def _judge_one(session: Session, job: JobRow, person: Annotator, temper: Temper, dice: random.Random) -> Nothing | None:
     """One task handed out and judged in one transaction; the reason when there is none."""
     now = datetime.now(UTC)
-    found = service.next_assignment(
-        session, project_id=person.project_id or 0, annotator_id=person.id, dice=dice, now=now
-    )
+    found = next_assignment(session, project_id=person.project_id or 0, annotator_id=person.id, dice=dice, now=now)
     if isinstance(found, Nothing):
         return found
     row = queries.assignment_row(session, found.public_id, lock=True)

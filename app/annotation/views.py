@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from app.annotation import queries
+from app.annotation.handing_out import Nothing
 from app.annotation.queries import Content
 from app.annotation.schemas import AnnotationOut, HistoryEntry, Message, NextOut, ProgressOut, TaskOut
-from app.annotation.service import Nothing, edit_deadline, first_key
+from app.annotation.service import edit_deadline, first_key
 from app.domain.assignment import as_shown
 from app.models import Annotation, Assignment, Project, Standing
 from app.projects.definitions import AnswerSchema, Policy
@@ -178,6 +179,14 @@ def nothing_context(reason: Nothing) -> dict[str, str]:
             _("Its admins have stopped handing out tasks for now. What you have judged is safe."),
         ),
         Nothing.ARCHIVED: (_("This project is closed"), _("It takes no more judgements. Thank you for your work.")),
+        Nothing.ENOUGH_TODAY: (
+            _("Enough for today"),
+            _("You have given as many judgements as this project asks of you in a day. Thank you; more tomorrow."),
+        ),
+        Nothing.ENOUGH: (
+            _("You have given your share"),
+            _("This project asks no more judgements of you than you have given. Thank you for your work!"),
+        ),
         Nothing.NO_TASKS: (
             _("There are no tasks yet"),
             _("Nothing has been imported into this project so far. Come back later."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from app.domain.preferences import Choice, to_side, unswap
@@ -13,9 +15,55 @@ class Dice(Protocol):
     def random(self) -> float: ...
 
 
-def wants_gold(dice: Dice, gold_rate: float) -> bool:
-    """Whether this serving should be a task with a known answer; one throw whatever the rate, so that seeds compare."""
-    return dice.random() < gold_rate
+REPEAT_AFTER = timedelta(days=1)
+REPEAT_BEFORE_LAST = 20
+"""So many of a person's newest judgements are never repeated, however long ago they were given."""
+LARGEST_GOLD_RATE = 0.5
+SKILL, GROUP = "skill:", "group:"
+
+
+class Source(StrEnum):
+    """Where the next task is to come from, if there is one to be had there; the queue has what is left."""
+
+    GOLD = "gold"
+    REPEAT = "repeat"
+    QUEUE = "queue"
+
+
+def draw_source(dice: Dice, *, gold_rate: float, repeat_rate: float) -> Source:
+    """One throw whatever the rates, so that seeds compare."""
+    thrown = dice.random()
+    if thrown < gold_rate:
+        return Source.GOLD
+    return Source.REPEAT if thrown < gold_rate + repeat_rate else Source.QUEUE
+
+
+def gold_rate(*, of_project: float, of_person: float | None) -> float:
+    """The share of known answers: what quality control asks for with this person, or else the project's."""
+    return min(max(of_project if of_person is None else of_person, 0.0), LARGEST_GOLD_RATE)
+
+
+def quota_of(of_project: int | None, of_person: int | None) -> int | None:
+    """A person's own quota takes the place of the project's; None is no end."""
+    return of_project if of_person is None else of_person
+
+
+def is_reached(quota: int | None, given: int) -> bool:
+    return quota is not None and given >= quota
+
+
+def main_language(code: str) -> str:
+    """pt of pt-BR: people and tasks meet by language, wherever it is spoken."""
+    return code.strip().lower().replace("_", "-").split("-")[0]
+
+
+def is_escalation(*, place: int, overlap: int, own_overlap: int) -> bool:
+    """Whether the vote at `place` (0 is the first) was asked for after votes were looked at.
+
+    The policy's `overlap` and what an import asked for stand before anybody judges; what lies beyond was added on
+    disagreement or by hand, and agreement must not be read off it.
+    """
+    return place >= max(overlap, own_overlap)
 
 
 def wants_swap(dice: Dice) -> bool:

@@ -42,10 +42,14 @@ CHUNK_CHARACTERS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds in the project now; stands on every task and vote of the import."""
+    """What holds in the project now; stands on every task and vote of the import.
+
+    `own_overlap` is what this import asks for whatever the policy comes to say, 0 where it named no overlap.
+    """
 
     overlap: int
     extra_overlap: int
+    own_overlap: int
     schema: AnswerSchema
     schema_version_id: int
     policy_version_id: int
@@ -297,6 +301,7 @@ class Loader:
             (TaskStatus.DONE if is_done else TaskStatus.OPEN).value,
             0,
             counted + wanted,
+            counted + wanted if counted else self.terms.own_overlap,
             counted,
             0,
             self._random.getrandbits(62),
@@ -390,6 +395,7 @@ _TASK = (
     "status",
     "priority",
     "n_target",
+    "own_overlap",
     "n_counted",
     "n_leased",
     "queue_key",

@@ -151,7 +151,11 @@ def count_more(session: Session, votes: dict[int, int]) -> None:
     session.execute(
         sa.update(Task)
         .where(Task.id == added.c.task_id)
-        .values(n_target=Task.n_target + added.c.n, n_counted=Task.n_counted + added.c.n)
+        .values(
+            n_target=Task.n_target + added.c.n,
+            own_overlap=Task.n_target + added.c.n,
+            n_counted=Task.n_counted + added.c.n,
+        )
         .execution_options(synchronize_session=False)
     )
 

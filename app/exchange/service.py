@@ -183,6 +183,7 @@ def _terms(session: Session, project_id: int, overlap: int | None, extra_overlap
     return Terms(
         overlap=policy.overlap if overlap is None else overlap,
         extra_overlap=extra_overlap,
+        own_overlap=overlap or 0,
         schema=schema,
         schema_version_id=schema_id,
         policy_version_id=policy_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -113,7 +113,12 @@ class OneTimeLink(Base):
 
 
 class Membership(Base):
-    """A role in a project. A membership that ended stays as a row; coming back opens it again."""
+    """A role in a project, and what work reaches the person there.
+
+    A membership that ended stays as a row; coming back opens it again. No languages or domains means any; skills and
+    groups are what a task's tags may ask for. `daily_quota`, `total_quota` and `gold_rate` take the place of the
+    policy's where they are set; the last is how quality control asks for more or fewer known answers.
+    """
 
     __tablename__ = "membership"
     __table_args__ = (UniqueConstraint("project_id", "user_id"), Index("ix_membership_user_id", "user_id"))
@@ -122,6 +127,13 @@ class Membership(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     role: Mapped[Role] = mapped_column(text_enum(Role))
+    languages: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    domains: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    skills: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    groups: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    daily_quota: Mapped[int | None]
+    total_quota: Mapped[int | None]
+    gold_rate: Mapped[float | None]
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[datetime | None]
 

@@ -50,6 +50,7 @@ class Standing(StrEnum):
     COUNTED = "counted"
     LATE = "late"
     GOLD = "gold"
+    RETEST = "retest"
 
 
 class Assignment(Base):
@@ -57,13 +58,20 @@ class Assignment(Base):
 
     `is_swapped` says that the first response stood on the right. One row per task and annotator: a lease that expired
     is opened again for the same person, so that a form they kept still fits. While `state` is open the lease is counted
-    in task.n_leased; whoever ends it takes it out of there in the same transaction.
+    in task.n_leased; whoever ends it takes it out of there in the same transaction. A hidden repeat (`retest`) takes no
+    place and is counted nowhere. `slot` 0 is the desk; the others hold what was fetched ahead, as far as the project's
+    policy allows.
     """
 
     __tablename__ = "assignment"
     __table_args__ = (
         Index(
-            "uq_assignment_one_open", "project_id", "annotator_id", unique=True, postgresql_where=text("state = 'open'")
+            "uq_assignment_one_open",
+            "project_id",
+            "annotator_id",
+            "slot",
+            unique=True,
+            postgresql_where=text("state = 'open'"),
         ),
         Index(
             "uq_assignment_once",
@@ -72,9 +80,17 @@ class Assignment(Base):
             unique=True,
             postgresql_where=text("overlap_reason <> 'retest'"),
         ),
+        Index(
+            "uq_assignment_retest",
+            "task_id",
+            "annotator_id",
+            unique=True,
+            postgresql_where=text("overlap_reason = 'retest'"),
+        ),
         Index("ix_assignment_expiry", "expires_at", postgresql_where=text("state = 'open'")),
         Index("ix_assignment_annotator_id_project_id_id", "annotator_id", "project_id", "id"),
         CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_when_ended"),
+        CheckConstraint("slot BETWEEN 0 AND 4", name="few_slots"),
     )
 
     id: Mapped[Id]
@@ -90,6 +106,7 @@ class Assignment(Base):
     policy_version_id: Mapped[int] = mapped_column(ForeignKey("policy_version.id"))
     leased_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
+    slot: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     closed_at: Mapped[datetime | None]
     skip_reason: Mapped[str | None]
     skip_note: Mapped[str | None]
@@ -113,6 +130,13 @@ class Annotation(Base):
         Index("ix_annotation_late", "project_id", "task_id", postgresql_where=text("standing = 'late'")),
         Index("ix_annotation_flagged", "project_id", "task_id", postgresql_where=text("is_flagged")),
         Index("ix_annotation_annotator_id_project_id_id", "annotator_id", "project_id", "id"),
+        Index(
+            "ix_annotation_own",
+            "annotator_id",
+            "project_id",
+            "submitted_at",
+            postgresql_where=text("supersedes_id IS NULL"),
+        ),
         CheckConstraint("(choice IN ('first', 'second')) = (strength > 0)", name="strength_of_a_side"),
         CheckConstraint("strength BETWEEN 0 AND 4", name="strength_in_scale"),
         CheckConstraint("(supersedes_id IS NULL) = (revision = 1)", name="revision_counts_up"),

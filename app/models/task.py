@@ -71,7 +71,7 @@ class Prompt(Base):
     """What the responses answer: `content` is {"text": ...} or {"messages": [{"role", "content"}, ...]}.
 
     `content_hash` covers prompt and responses, so that a repeated import recognises the row; `search_text` is the
-    readable text that the task list searches.
+    readable text that the task list searches. `author_id` is the annotator who wrote it, who is never asked about it.
     """
 
     __tablename__ = "prompt"
@@ -92,12 +92,16 @@ class Prompt(Base):
     search: Mapped[Any] = mapped_column(
         TSVECTOR, Computed("to_tsvector('simple', left(search_text, 50000))", persisted=True), deferred=True
     )
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("annotator.id"))
     meta: Mapped[JSON] = mapped_column(server_default=sa.text("'{}'"))
     created_at: Mapped[CreatedAt]
 
 
 class Response(Base):
-    """One answer to a prompt; `position` is its place in the imported row, `model` never reaches an annotator."""
+    """One answer to a prompt; `position` is its place in the imported row, `model` never reaches an annotator.
+
+    `author_id` is the annotator who wrote it, who is never asked to judge it.
+    """
 
     __tablename__ = "response"
     __table_args__ = (UniqueConstraint("prompt_id", "position"),)
@@ -107,6 +111,7 @@ class Response(Base):
     position: Mapped[int] = mapped_column(SmallInteger)
     text: Mapped[str]
     model: Mapped[str | None]
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("annotator.id"))
     meta: Mapped[JSON] = mapped_column(server_default=sa.text("'{}'"))
 
 
@@ -114,7 +119,10 @@ class Task(Base):
     """A prompt with responses to compare, and how many judgements it has, waits for, and asks for.
 
     The counters change in the transaction of the deed that moves them. `queue_key` is a random place in the queue,
-    drawn at import, so that order tells nothing about origin.
+    drawn at import, so that order tells nothing about origin. `own_overlap` is how many judgements its import asked for
+    (the votes that it brought and the further ones), 0 where the policy alone says: what `n_target` asks for beyond the
+    larger of it and the policy's overlap was asked for after somebody had judged. Tags `skill:…` and `group:…` say
+    what a person must have to be given it.
     """
 
     __tablename__ = "task"
@@ -125,6 +133,7 @@ class Task(Base):
             "ix_task_queue",
             "project_id",
             sa.text("priority DESC"),
+            "due_at",
             sa.text("(n_counted + n_leased > 0) DESC"),
             "queue_key",
             postgresql_where=sa.text(IS_WAITING),
@@ -150,6 +159,7 @@ class Task(Base):
     status: Mapped[TaskStatus] = mapped_column(text_enum(TaskStatus), default=TaskStatus.OPEN)
     priority: Mapped[int] = mapped_column(SmallInteger, default=0)
     n_target: Mapped[int] = mapped_column(SmallInteger)
+    own_overlap: Mapped[int] = mapped_column(SmallInteger, server_default=sa.text("0"))
     n_counted: Mapped[int] = mapped_column(SmallInteger, default=0)
     n_leased: Mapped[int] = mapped_column(SmallInteger, default=0)
     queue_key: Mapped[int]
@@ -158,6 +168,7 @@ class Task(Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=sa.text("'{}'"))
     created_at: Mapped[CreatedAt]
     done_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
 
 
 class TaskResponse(Base):

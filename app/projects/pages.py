@@ -12,7 +12,7 @@ from app.accounts.access import InstanceAdmin, Viewer
 from app.accounts.navigation import home_nav
 from app.projects import queries, service
 from app.projects.access import ProjectAccess, ProjectAdmin, require_writable
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Policy, ProjectKind
 from app.projects.languages import language_choices
 from app.projects.navigation import studio_nav
 from app.projects.schemas import ChoicesForm, NewProjectForm, ProjectDetails, WorkForm, timezones
@@ -23,13 +23,14 @@ from app.web.render import render
 from app.web.request import DbSession
 
 router = APIRouter()
+OVERLAP = {"kind": ProjectKind.MIXED.value, "overlap": "", "max_overlap": ""}
 
 
 @router.get("/projects/new")
 def new_project(request: Request, viewer: InstanceAdmin) -> Response:
     defaults = {name: field.default for name, field in ProjectDetails.model_fields.items()}
     choices = ChoicesForm.values_of(AnswerSchema())
-    return _new_project(request, viewer, defaults | choices | {"name": "", "overlap": Policy().overlap}, {})
+    return _new_project(request, viewer, defaults | choices | {"name": "", **OVERLAP}, {})
 
 
 def _new_project(request: Request, viewer: Viewer, values: dict[str, Any], errors: dict[str, str]) -> Response:
@@ -52,7 +53,7 @@ def create_project(request: Request, session: DbSession, viewer: InstanceAdmin, 
         session,
         viewer_id=viewer.id,
         **wanted.model_dump(include=set(ProjectDetails.model_fields)),
-        policy=Policy(overlap=wanted.overlap),
+        policy=Policy.model_validate(wanted.overlaps()),
         schema=wanted.answer_schema(),
     )
     return redirect(request, f"/projects/{project.id}")

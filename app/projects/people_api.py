@@ -16,6 +16,7 @@ from app.accounts.schemas import (
     InvitationOut,
     MemberOut,
     MemberPage,
+    MemberWork,
     NewInvitation,
     NewMessage,
 )
@@ -59,6 +60,14 @@ def change_role(session: DbSession, access: ProjectAdmin, user_id: PathId, wante
     return _found(session, access.project.id, user_id)
 
 
+@router.put("/projects/{project_id}/members/{user_id}/work")
+def change_work(session: DbSession, access: ProjectAdmin, user_id: PathId, wanted: MemberWork) -> MemberOut:
+    """Which tasks reach the member: languages, domains, skills, groups, quotas."""
+    people.change_work(session, project_id=access.project.id, user_id=user_id, work=wanted, actor_id=access.viewer.id)
+    session.flush()
+    return _found(session, access.project.id, user_id)
+
+
 @router.delete("/projects/{project_id}/members/{user_id}", status_code=204)
 def end_membership(session: DbSession, access: ProjectAdmin, user_id: PathId) -> None:
     """Open tasks go back to the queue, judgements are kept."""
@@ -92,6 +101,7 @@ def _member(row: Member) -> MemberOut:
         is_active=row.user.is_active,
         member_since=row.member_since,
         last_seen_at=row.last_seen_at,
+        work=MemberWork.model_validate({name: getattr(row.membership, name) for name in MemberWork.model_fields}),
     )
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.accounts import people_queries
 from app.accounts.access import PathId
-from app.accounts.schemas import ChangeRole, NewInvitation, NewMessage
+from app.accounts.schemas import ChangeRole, MemberWork, NewInvitation, NewMessage
 from app.accounts.service import inbox, invitations, people
 from app.projects.access import ProjectAccess, ProjectAdmin, require_writable
 from app.projects.navigation import studio_nav
@@ -129,6 +129,19 @@ def change_role(
     return redirect(request, f"/projects/{access.project.id}/people/{user_id}?done=role")
 
 
+@router.post("/projects/{project_id}/people/{user_id}/work")
+def change_work(
+    request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields, user_id: PathId
+) -> Response:
+    """Languages, domains, skills, groups and quotas: which tasks reach the member."""
+    people.require_member(session, project_id=access.project.id, user_id=user_id)
+    wanted, errors = parse_form(MemberWork, fields)
+    if wanted is None:
+        return _member_page(request, session, access, user_id, values=fields, errors=errors)
+    people.change_work(session, project_id=access.project.id, user_id=user_id, work=wanted, actor_id=access.viewer.id)
+    return redirect(request, f"/projects/{access.project.id}/people/{user_id}?done=work")
+
+
 @router.post("/projects/{project_id}/people/{user_id}/end")
 def end_membership(request: Request, session: DbSession, access: ProjectAdmin, user_id: PathId) -> Response:
     people.end_membership(
@@ -167,12 +180,19 @@ def _member_page(
     errors: dict[str, str] | None = None,
     done: str = "",
 ) -> Response:
-    done_sentences = {"role": _("The role is changed."), "message": _("The message is in the inbox.")}
+    done_sentences = {
+        "role": _("The role is changed."),
+        "message": _("The message is in the inbox."),
+        "work": _("Saved. It holds from the next task on."),
+    }
+    member = people.require_member(session, project_id=access.project.id, user_id=user_id)
+    work = {name: getattr(member.membership, name) for name in MemberWork.model_fields}
+    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in work.items()}
     context = {
         "nav": studio_nav(access, "people"),
         "project": access.project,
-        "member": people.require_member(session, project_id=access.project.id, user_id=user_id),
-        "values": values or {},
+        "member": member,
+        "values": shown | (values or {}),
         "errors": errors or {},
         "toasts": [("success", done_sentences[done])] if done in done_sentences else [],
     }

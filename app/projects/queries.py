@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -179,16 +180,37 @@ def projects_of(
     return [(project, Role.ADMIN if sees_all else role) for project, role in session.execute(statement)]
 
 
-def apply_overlap(session: Session, project_id: int, overlap: int) -> int:
-    """Give every regular task the new target in one statement; returns how many changed.
+def project_with_role(session: Session, project_id: int, user_id: int) -> tuple[Project, Role | None] | None:
+    """The project, and the role of this person there as far as they are a member, in one statement."""
+    row = session.execute(_project_with_role(), {"of_project": project_id, "of_user": user_id}).one_or_none()
+    return (row[0], row[1]) if row is not None else None
 
-    A target never drops under what is counted already. A task that has enough becomes done, a done one that now lacks
-    judgements opens again; archived tasks take the target and stay archived. Gold is outside overlap. Leases stay: an
-    answer that finds its place gone is kept as late.
+
+@lru_cache
+def _project_with_role() -> sa.Select[Project, Role]:
+    """Built once: every request in a project asks it."""
+    membership = sa.and_(
+        Membership.project_id == Project.id,
+        Membership.user_id == sa.bindparam("of_user"),
+        Membership.ended_at.is_(None),
+    )
+    project = sa.select(Project, Membership.role).outerjoin(Membership, membership)
+    return project.where(Project.id == sa.bindparam("of_project"))
+
+
+def apply_overlap(session: Session, project_id: int, *, before: int, after: int) -> int:
+    """Give every regular task the overlap that takes the place of `before`; returns how many changed.
+
+    A target never drops under what is counted already, nor under what the task's import asked for; and what was asked
+    for beyond the former overlap, on disagreement or by hand, stays asked for. A task that has enough becomes done, a
+    done one that now lacks judgements opens again; archived tasks take the target and stay archived. Gold is outside
+    overlap. Leases stay: an answer that finds its place gone is kept as late.
     """
-    is_enough = Task.n_counted >= overlap
+    was_raised = sa.and_(Task.n_target > sa.func.greatest(Task.own_overlap, before), Task.n_counted < Task.n_target)
+    raised = sa.case((was_raised, Task.n_target), else_=0)
+    target = sa.func.greatest(Task.n_counted, Task.own_overlap, after, raised)
+    is_enough = Task.n_counted >= target
     is_archived = Task.status == TaskStatus.ARCHIVED
-    target = sa.func.greatest(Task.n_counted, overlap)
     status = sa.case(
         (is_archived, TaskStatus.ARCHIVED.value), (is_enough, TaskStatus.DONE.value), else_=TaskStatus.OPEN.value
     )

@@ -8,11 +8,21 @@ from typing import Annotated, Self
 from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from app.models import ProjectStatus, Role
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Policy, ProjectKind
 from app.web.forms import storable
+from app.web.i18n import N_
 
 GUIDELINE_CHARACTERS = 200_000
 
@@ -60,7 +70,7 @@ class ProjectDetails(BaseModel):
 class NewProject(ProjectDetails):
     """A project as the API creates it; guidelines given here are published as version 1."""
 
-    policy: Policy = Field(Policy(), description="How work is handed out and counted.")
+    policy: Policy = Field(Policy.usual(), description="How work is handed out and counted.")
     answer_schema: AnswerSchema = Field(AnswerSchema(), description="What may be answered.")
     guidelines: GuidelineText = Field("", description="Markdown; published as version 1 when not empty.")
 
@@ -84,31 +94,70 @@ class ChoicesForm(BaseModel):
         return schema.model_dump()
 
 
-class WorkForm(BaseModel):
-    """A policy as a form sends it, the gold rate in per cent."""
+def _or_none(value: object) -> object:
+    """A field that was left empty."""
+    return None if isinstance(value, str) and not value.strip() else value
 
-    overlap: int = Field(3, ge=1, le=50)
+
+Votes = Annotated[Annotated[int, Field(ge=1, le=50)] | None, BeforeValidator(_or_none)]
+Quota = Annotated[Annotated[int, Field(ge=1, le=10_000_000)] | None, BeforeValidator(_or_none)]
+
+
+class OverlapForm(BaseModel):
+    """How many people judge a task; left empty, the kind of project decides."""
+
+    kind: ProjectKind = ProjectKind.MIXED
+    overlap: Votes = None
+    max_overlap: Votes = None
+
+    @field_validator("max_overlap")
+    @classmethod
+    def _most_is_more(cls, most: int | None, info: ValidationInfo) -> int | None:
+        overlap = info.data.get("overlap")
+        if most is not None and overlap is not None and most < overlap:
+            raise ValueError(N_("This cannot be smaller than the overlap. Leave it empty to keep the overlap fixed."))
+        return most
+
+    def overlaps(self) -> dict[str, object]:
+        """The kind's own numbers, or those that were given; an overlap without a most is fixed."""
+        usual = Policy.usual(self.kind)
+        if self.overlap is not None:
+            return {"kind": self.kind, "overlap": self.overlap, "max_overlap": self.max_overlap}
+        most = self.max_overlap if self.max_overlap is not None else usual.max_overlap
+        return {"kind": self.kind, "overlap": min(usual.overlap, most or usual.overlap), "max_overlap": most}
+
+
+class WorkForm(OverlapForm):
+    """A policy as a form sends it, rates in per cent."""
+
     lease_minutes: int = Field(30, ge=1, le=1440)
     gold_percent: float = Field(4, ge=0, le=50, allow_inf_nan=False)
+    repeat_percent: float = Field(10, ge=0, le=50, allow_inf_nan=False)
+    prefetch: int = Field(0, ge=0, le=4)
+    daily_quota: Quota = None
+    total_quota: Quota = None
     edit_hours: int = Field(24, ge=0, le=720)
 
     def policy(self) -> Policy:
-        return Policy(
-            overlap=self.overlap,
-            lease_minutes=self.lease_minutes,
-            gold_rate=round(self.gold_percent / 100, 4),
-            edit_hours=self.edit_hours,
+        return Policy.model_validate(
+            self.overlaps()
+            | {
+                "gold_rate": round(self.gold_percent / 100, 4),
+                "repeat_rate": round(self.repeat_percent / 100, 4),
+                **self.model_dump(include={"lease_minutes", "prefetch", "daily_quota", "total_quota", "edit_hours"}),
+            }
         )
 
     @classmethod
     def values_of(cls, policy: Policy) -> dict[str, object]:
-        return policy.model_dump(exclude={"gold_rate"}) | {"gold_percent": f"{policy.gold_rate * 100:g}"}
+        rates = {"gold_percent": policy.gold_rate, "repeat_percent": policy.repeat_rate}
+        return policy.model_dump(exclude={"gold_rate", "repeat_rate"}) | {
+            name: f"{rate * 100:g}" for name, rate in rates.items()
+        }
 
 
-class NewProjectForm(ProjectDetails, ChoicesForm):
+class NewProjectForm(ProjectDetails, ChoicesForm, OverlapForm):
     """The short form for a new project; the rest starts from the defaults and is changed in the settings."""
-
-    overlap: int = Field(3, ge=1, le=50)
 
 
 class DraftForm(BaseModel):

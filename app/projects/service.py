@@ -110,8 +110,11 @@ def change_policy(session: Session, *, viewer_id: int, project_id: int, policy: 
     session.add(version)
     session.flush()
     detail: dict[str, object] = {"number": version.number, **_differences(newest.definition, body)}
-    if newest.definition.get("overlap") != policy.overlap:
-        detail["tasks_changed"] = queries.apply_overlap(session, project_id, policy.overlap)
+    before = Policy.model_validate(newest.definition)
+    if before.overlap != policy.overlap:
+        detail["tasks_changed"] = queries.apply_overlap(
+            session, project_id, before=before.overlap, after=policy.overlap
+        )
     audit.record(session, "policy.change", actor_id=viewer_id, project_id=project_id, target=version, **detail)
     return version.id, policy
 

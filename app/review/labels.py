@@ -45,6 +45,7 @@ def sorts() -> Options:
 def deeds() -> Options:
     return [
         (BulkDeed.PRIORITY, _("Set the priority")),
+        (BulkDeed.DUE, _("Set a deadline")),
         (BulkDeed.REQUEUE, _("Ask for more judgements")),
         (BulkDeed.ADD_TAG, _("Add a tag")),
         (BulkDeed.REMOVE_TAG, _("Remove a tag")),
@@ -88,6 +89,7 @@ def standings() -> dict[str, tuple[str, str]]:
         "counted": (_("Counted"), "success"),
         "late": (_("Late, not counted"), "warning"),
         "gold": (_("Gold, outside overlap"), "neutral"),
+        "retest": (_("Repeat, outside overlap"), "neutral"),
     }
 
 
@@ -129,6 +131,7 @@ def events() -> dict[str, str]:
         "task.set_tags": _("Tags changed"),
         "task.add_tag": _("Tag added"),
         "task.remove_tag": _("Tag removed"),
+        "task.due": _("Deadline set"),
         "task.requeue": _("More judgements asked for"),
         "task.archive": _("Archived"),
         "task.restore": _("Restored"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
@@ -155,6 +155,7 @@ class Change(BaseModel):
 
 class BulkDeed(StrEnum):
     PRIORITY = "priority"
+    DUE = "due"
     REQUEUE = "requeue"
     ARCHIVE = "archive"
     RESTORE = "restore"
@@ -177,6 +178,9 @@ class BulkForm(BaseModel):
     priority: Annotated[Priority | None, BeforeValidator(_clean)] = None
     judgements: Annotated[Judgements | None, BeforeValidator(_clean)] = None
     tag: Annotated[Tag | None, BeforeValidator(_clean)] = None
+    due: Annotated[date | None, BeforeValidator(_clean)] = Field(
+        None, description="Last day of the project for the deed due; null takes the deadline away."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -220,6 +224,7 @@ class TaskRow(BaseModel):
     tags: list[str]
     votes: VoteHint
     created_at: datetime
+    due_at: datetime | None
 
 
 class TaskPage(BaseModel):

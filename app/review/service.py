@@ -77,7 +77,7 @@ def _row(found: Any) -> TaskRow:
 
 def _task_values(task: Task) -> dict[str, Any]:
     names = ("id", "kind", "status", "priority", "n_counted", "n_target", "n_leased", "domain", "language", "tags")
-    return {name: getattr(task, name) for name in (*names, "created_at")}
+    return {name: getattr(task, name) for name in (*names, "created_at", "due_at")}
 
 
 def facets(session: Session, project_id: int) -> listing.Facets:
@@ -88,7 +88,7 @@ def show_task(session: Session, task: Task) -> TaskDetail:
     """The task with its prompt, responses, all votes and leases, known answer, and what was done to it."""
     prompt = detail.prompt(session, task.prompt_id)
     votes = [_vote(*row) for row in detail.votes(session, task.id)]
-    standing = [vote.choice for vote in votes if vote.superseded_by is None and vote.standing != "late"]
+    standing = [vote.choice for vote in votes if vote.superseded_by is None and vote.standing in ("counted", "gold")]
     gold = detail.gold(session, task.id)
     return TaskDetail(
         **_task_values(task),
@@ -265,7 +265,7 @@ def apply_bulk(session: Session, *, project_id: int, form: BulkForm, actor_id: i
         )
     these = deeds.these(project_id, ids)
     _lock_all(session, these, len(ids))
-    changed, values = _bulk(session, these, form)
+    changed, values = _bulk(session, project_id, these, form)
     if form.scope == "selected":
         for row in detail.tasks(session, changed):
             audit.record(session, f"task.{form.deed}", actor_id=actor_id, project_id=project_id, target=row, **values)
@@ -309,11 +309,14 @@ def _matching(session: Session, project_id: int, form: BulkForm) -> list[int]:
     return deeds.ids(session, conditions(project_id, form.filter, annotator_id=annotator_id).matching())
 
 
-def _bulk(session: Session, these: TaskIds, form: BulkForm) -> tuple[list[int], dict[str, Any]]:
+def _bulk(session: Session, project_id: int, these: TaskIds, form: BulkForm) -> tuple[list[int], dict[str, Any]]:
     """(ids of the tasks changed, what the audit trail says of it)"""
     match form.deed:
         case BulkDeed.PRIORITY:
             return deeds.set_priority(session, these, form.priority or 0), {"after": form.priority}
+        case BulkDeed.DUE:
+            due_at = deeds.end_of_day(session, project_id, form.due) if form.due is not None else None
+            return deeds.set_due(session, these, due_at), {"due": form.due.isoformat() if form.due else None}
         case BulkDeed.REQUEUE:
             return deeds.requeue(session, these, form.judgements or 1), {"judgements": form.judgements}
         case BulkDeed.ARCHIVE:

@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -54,15 +55,44 @@ def test_which_answers_count(has_lease, n_counted, others, n_target, counted):
     )
 
 
-def test_the_gold_rate_is_kept_over_many_servings():
+def test_gold_and_repeats_come_at_their_rates_over_many_servings():
     dice = random.Random(5)
-    share = sum(assignment.wants_gold(dice, 0.1) for _ in range(20_000)) / 20_000
-    assert 0.09 < share < 0.11
+    drawn = Counter(assignment.draw_source(dice, gold_rate=0.04, repeat_rate=0.1) for _ in range(50_000))
+    assert drawn["gold"] / 50_000 == pytest.approx(0.04, abs=0.003)
+    assert drawn["repeat"] / 50_000 == pytest.approx(0.10, abs=0.004)
 
 
-def test_no_gold_without_a_rate():
+def test_without_rates_everything_comes_from_the_queue():
     dice = random.Random(5)
-    assert not any(assignment.wants_gold(dice, 0.0) for _ in range(1_000))
+    assert {assignment.draw_source(dice, gold_rate=0.0, repeat_rate=0.0) for _ in range(1_000)} == {"queue"}
+
+
+@pytest.mark.parametrize(
+    ("of_project", "of_person", "rate"), [(0.04, None, 0.04), (0.04, 0.2, 0.2), (0.04, 0.0, 0.0), (0.04, 0.9, 0.5)]
+)
+def test_quality_control_sets_the_rate_of_a_person(of_project, of_person, rate):
+    assert assignment.gold_rate(of_project=of_project, of_person=of_person) == rate
+
+
+@pytest.mark.parametrize(
+    ("of_project", "of_person", "given", "reached"),
+    [(None, None, 9, False), (10, None, 9, False), (10, None, 10, True), (10, 20, 10, False), (None, 0, 0, True)],
+)
+def test_an_own_quota_takes_the_place_of_the_projects(of_project, of_person, given, reached):
+    assert assignment.is_reached(assignment.quota_of(of_project, of_person), given) is reached
+
+
+@pytest.mark.parametrize(("code", "language"), [("pt-BR", "pt"), ("EN", "en"), ("zh_Hant", "zh"), (" de ", "de")])
+def test_languages_meet_wherever_they_are_spoken(code, language):
+    assert assignment.main_language(code) == language
+
+
+@pytest.mark.parametrize(
+    ("place", "overlap", "own_overlap", "escalated"),
+    [(1, 2, 0, False), (2, 2, 0, True), (4, 2, 5, False), (5, 2, 5, True)],
+)
+def test_what_lies_beyond_policy_and_import_was_asked_for_later(place, overlap, own_overlap, escalated):
+    assert assignment.is_escalation(place=place, overlap=overlap, own_overlap=own_overlap) is escalated
 
 
 def test_sides_are_swapped_about_half_the_time():

@@ -65,12 +65,11 @@ def _main(url: str, pool: int, work: Callable[..., list[Any]], share: Any, barri
 
 def take(project_id: int, annotator_id: int, *, answer: int = 1) -> str:
     """Ask for a task and judge it, in two transactions as two requests would; what came of it."""
-    from app.annotation import service
-    from app.annotation.service import Nothing
+    from app.annotation.handing_out import Nothing, next_assignment
     from app.database import unit_of_work
 
     with unit_of_work() as session:
-        found = service.next_assignment(
+        found = next_assignment(
             session,
             project_id=project_id,
             annotator_id=annotator_id,
@@ -147,7 +146,7 @@ def send_all(share: list[tuple[UUID, int, int, str]], barrier: Any) -> list[tupl
 
 def ask_together(share: tuple[list[int], int], barrier: Any) -> list[tuple[int, str]]:
     """Every annotator asks for a task at the same moment; (annotator, public id of the lease)."""
-    from app.annotation import service
+    from app.annotation.handing_out import next_assignment
     from app.database import unit_of_work
 
     annotators, project_id = share
@@ -155,7 +154,7 @@ def ask_together(share: tuple[list[int], int], barrier: Any) -> list[tuple[int, 
     def ask(annotator_id: int) -> tuple[int, str]:
         barrier.wait(PATIENCE)
         with unit_of_work() as session:
-            found = service.next_assignment(
+            found = next_assignment(
                 session,
                 project_id=project_id,
                 annotator_id=annotator_id,

@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from tests.integrity.web import HTMX, all_of, browser, parse_block, program, sign_in, web
+from tests.integrity.web import HTMX, all_of, browser, program, sign_in, web
+from tests.support.desk_client import form_of
 
 pytestmark = pytest.mark.integrity
 
@@ -93,7 +94,7 @@ async def drain_by_browser(client, project_id, n):
     desk = f"/projects/{project_id}/judge"
     page = (await client.get(desk)).text
     for turn in range(1000):
-        found = parse_block(page)
+        found = form_of(page)
         if found is None and 'data-reason="all_done"' in page:
             return
         if found is None:
@@ -198,7 +199,7 @@ def test_a_commit_that_fails_is_never_answered_200(world):
             found = (await api.post(f"/api/v1/projects/{project_id}/next")).json()["assignment"]
             body = {"answer": 1, "rationale": "fail at commit"}
             by_api = await api.post(annotation_url(found["public_id"]), json=body)
-            action, fields = parse_block((await page.get(f"/projects/{project_id}/judge")).text)
+            action, fields = form_of((await page.get(f"/projects/{project_id}/judge")).text)
             form = {**fields, "choice": "b1", "rationale": "fail at commit"}
             by_form = await page.post(action, data=form)
             by_htmx = await page.post(action, data=form, headers=HTMX)

@@ -1,4 +1,7 @@
-"""The queue as a state machine: whatever people do in whatever order, seven things always hold."""
+"""The queue as a state machine: whatever people do in whatever order, its promises always hold.
+
+Gold, hidden repeats, further judgements on disagreement, priorities and a task for some people only are all in it.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from app.annotation.service import Nothing
+from app.annotation.handing_out import Nothing
+from app.annotation.queries import queue
 from app.errors import Conflict
-from app.models import Annotation, Assignment, AssignmentState, ProjectStatus, Standing, Task, TaskKind, TaskStatus
+from app.models import (
+    Annotation,
+    Assignment,
+    AssignmentState,
+    Membership,
+    OverlapReason,
+    ProjectStatus,
+    Standing,
+    Task,
+    TaskKind,
+    TaskStatus,
+)
 from app.projects.definitions import Policy
 from tests.app.annotation.desk import Clerk
 from tests.support.factories import Factory
@@ -28,20 +43,30 @@ pytestmark = pytest.mark.integrity
 
 PEOPLE = st.integers(0, 3)
 PICK = st.integers(0, 11)
+MOST = 3
+LAWYERS = (0, 1, 2)
+FROM_THE_QUEUE = (OverlapReason.BASE, OverlapReason.ESCALATION)
 ANSWERS = st.sampled_from([-3, -1, 0, 2, "both_bad"])
 
 
 class Queue(RuleBasedStateMachine):
-    """Four people, three tasks (one of them gold), the clock, and an admin who pauses and asks for more."""
+    """Four people, four tasks (one gold, one urgent and for lawyers), the clock, an admin who pauses and asks more."""
 
     session = None
 
     @initialize(seed=st.integers(0, 10_000), overlaps=st.lists(st.integers(1, 2), min_size=2, max_size=2))
     def start(self, seed, overlaps):
         self.make = Factory(self.session)
-        self.project = self.make.project(policy=Policy(overlap=2, gold_rate=0.2))
+        policy = Policy(overlap=1, max_overlap=MOST, gold_rate=0.2, repeat_rate=0.2, edit_hours=720)
+        self.project = self.make.project(policy=policy)
         self.people = [self.make.annotator(self.make.member(self.project)) for _ in range(4)]
+        self.session.execute(
+            sa.update(Membership)
+            .where(Membership.project_id == self.project.id, Membership.user_id.in_(self.user_ids(LAWYERS)))
+            .values(skills=["law"])
+        )
         self.tasks = [self.make.task(self.project, overlap=overlap) for overlap in overlaps]
+        self.tasks.append(self.make.task(self.project, overlap=2, priority=5, tags=["skill:law"]))
         self.tasks.append(self.make.task(self.project, gold="first"))
         self.clerk = Clerk(self.session, seed=seed)
         self.acknowledged = {}
@@ -49,6 +74,24 @@ class Queue(RuleBasedStateMachine):
 
     def teardown(self):
         self.session.rollback()
+
+    def user_ids(self, people):
+        return [self.people[person].user_id for person in people]
+
+    def tasks_for(self, person):
+        """Regular open tasks that this person may be given."""
+        closed = (AssignmentState.OPEN, AssignmentState.SUBMITTED, AssignmentState.SKIPPED)
+        seen = {
+            found.task_id
+            for found in self.assignments(person)
+            if found.state in closed and found.overlap_reason != OverlapReason.RETEST
+        }
+        tasks = self.session.scalars(
+            sa.select(Task)
+            .where(Task.project_id == self.project.id, Task.kind == TaskKind.REGULAR, Task.status == TaskStatus.OPEN)
+            .execution_options(populate_existing=True)
+        ).all()
+        return [task for task in tasks if task.id not in seen and (not task.tags or person in LAWYERS)]
 
     def assignments(self, person):
         return self.session.scalars(
@@ -65,12 +108,19 @@ class Queue(RuleBasedStateMachine):
 
     @rule(person=PEOPLE)
     def ask(self, person):
+        held = {found.id for found in self.assignments(person) if found.state == AssignmentState.OPEN}
+        places = [task for task in self.tasks_for(person) if task.n_counted + task.n_leased < task.n_target]
+        urgent = max((task.priority for task in places), default=None)
         found = self.clerk.next(self.project, self.people[person])
         if isinstance(found, Nothing):
             self.nobody_is_sent_away_while_work_waits(person, found)
         else:
             assert found.state == AssignmentState.OPEN
             assert found.expires_at > self.clerk.now
+            task = self.session.get(Task, found.task_id)
+            assert not task.tags or person in LAWYERS
+            if found.id not in held and urgent is not None and found.overlap_reason in FROM_THE_QUEUE:
+                assert task.priority == urgent
 
     @rule()
     def all_ask(self):
@@ -78,18 +128,12 @@ class Queue(RuleBasedStateMachine):
             self.ask(person)
 
     def nobody_is_sent_away_while_work_waits(self, person, reason):
-        seen = {
-            found.task_id
-            for found in self.assignments(person)
-            if found.state in (AssignmentState.SUBMITTED, AssignmentState.SKIPPED)
-        }
-        tasks = self.session.scalars(
-            sa.select(Task)
-            .where(Task.project_id == self.project.id, Task.kind == TaskKind.REGULAR)
-            .execution_options(populate_existing=True)
+        is_open = self.session.scalars(
+            sa.select(Task.id).where(
+                Task.project_id == self.project.id, Task.kind == TaskKind.REGULAR, Task.status == TaskStatus.OPEN
+            )
         ).all()
-        is_open = [task for task in tasks if task.status == TaskStatus.OPEN]
-        for_them = [task for task in is_open if task.id not in seen]
+        for_them = self.tasks_for(person)
         assert not [task for task in for_them if task.n_counted + task.n_leased < task.n_target]
         expected = Nothing.OTHERS_AT_WORK if for_them else Nothing.NOTHING_FOR_YOU if is_open else Nothing.ALL_DONE
         assert reason is expected
@@ -131,7 +175,7 @@ class Queue(RuleBasedStateMachine):
             assert not taken.is_repeat
             self.acknowledged[assignment.id] = (taken.annotation.id, answer)
         if state == AssignmentState.OPEN:
-            assert taken.annotation.standing in (Standing.COUNTED, Standing.GOLD)
+            assert taken.annotation.standing in (Standing.COUNTED, Standing.GOLD, Standing.RETEST)
 
     @rule(pick=PICK, answer=ANSWERS)
     def change(self, pick, answer):
@@ -160,7 +204,7 @@ class Queue(RuleBasedStateMachine):
         if assignment is not None and assignment.state == AssignmentState.OPEN:
             self.clerk.beat(assignment)
 
-    @rule(minutes=st.sampled_from([1, 20, 31]))
+    @rule(minutes=st.sampled_from([1, 20, 31, 25 * 60]))
     def wait(self, minutes):
         self.clerk.now += timedelta(minutes=minutes)
 
@@ -198,11 +242,15 @@ class Queue(RuleBasedStateMachine):
     def counters_are_the_rows(self):
         for task in self.rows(Task.id, Task.n_counted, Task.n_leased):
             counted = [row for row in self.firsts() if row.task_id == task.id and row.standing == Standing.COUNTED]
-            leased = [row for row in self.rows(Assignment.task_id, Assignment.state) if row == (task.id, "open")]
+            leases = self.rows(Assignment.task_id, Assignment.state, Assignment.overlap_reason)
+            leased = [row for row in leases if row[:2] == (task.id, "open") and row[2] != OverlapReason.RETEST]
             assert (task.n_counted, task.n_leased) == (len(counted), len(leased))
 
     def firsts(self):
-        columns = (Annotation.id, Annotation.task_id, Annotation.annotator_id, Annotation.standing)
+        columns = (
+            *(Annotation.id, Annotation.task_id, Annotation.annotator_id, Annotation.standing),
+            *(Annotation.overlap_reason, Annotation.is_swapped),
+        )
         return [row for row in self.rows(*columns, Annotation.supersedes_id) if row.supersedes_id is None]
 
     @invariant()
@@ -217,8 +265,27 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def nobody_judges_a_task_twice(self):
-        pairs = [(row.task_id, row.annotator_id) for row in self.firsts()]
-        assert len(pairs) == len(set(pairs))
+        for is_repeat in (False, True):
+            votes = [row for row in self.firsts() if (row.overlap_reason == OverlapReason.RETEST) is is_repeat]
+            pairs = [(row.task_id, row.annotator_id) for row in votes]
+            assert len(pairs) == len(set(pairs))
+
+    @invariant()
+    def repeats_turn_the_sides_of_what_was_judged_and_count_nowhere(self):
+        sides = {
+            (row.task_id, row.annotator_id): row.is_swapped
+            for row in self.firsts()
+            if row.overlap_reason != OverlapReason.RETEST
+        }
+        for row in self.firsts():
+            if row.overlap_reason == OverlapReason.RETEST:
+                assert row.standing == Standing.RETEST
+                assert row.is_swapped is not sides[row.task_id, row.annotator_id]
+
+    @invariant()
+    def no_more_are_asked_for_than_the_most(self):
+        for task in self.rows(Task.kind, Task.n_target):
+            assert task.kind == TaskKind.GOLD or task.n_target <= MOST + self.n_more
 
     @invariant()
     def a_task_is_done_when_it_has_what_it_asks_for(self):
@@ -237,7 +304,10 @@ class Queue(RuleBasedStateMachine):
         assert {found[0] for found in self.acknowledged.values()} == {row.id for row in self.firsts()}
 
 
-def test_the_queue_keeps_its_seven_promises(db):
+def test_the_queue_keeps_its_promises(db, monkeypatch):
+    monkeypatch.setattr(queue, "REPEAT_BEFORE_LAST", 0)
+    queue._open_repeat.cache_clear()
+
     class Machine(Queue):
         session = db
 
@@ -252,3 +322,5 @@ def test_the_queue_keeps_its_seven_promises(db):
             database=None,
         ),
     )
+    monkeypatch.undo()
+    queue._open_repeat.cache_clear()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 
 import httpx
@@ -22,7 +20,7 @@ from tests.support.browsing import VISIT, csrf_for
 from tests.support.stack import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY_SECONDS = 60
+READY_SECONDS = 180
 PATIENCE = 60.0
 HTMX = {"HX-Request": "true"}
 
@@ -30,6 +28,13 @@ HTMX = {"HX-Request": "true"}
 @contextlib.contextmanager
 def web(world: World, n: int = 1, *, pool: int = 10) -> Iterator[list[str]]:
     """The addresses of `n` web processes over the world's database."""
+    with web_processes(world, n, pool=pool) as served:
+        yield list(served)
+
+
+@contextlib.contextmanager
+def web_processes(world: World, n: int = 1, *, pool: int = 10) -> Iterator[dict[str, int]]:
+    """The same, with the process id of each address."""
     environment = {
         **os.environ,
         "DATABASE_URL": world.url,
@@ -50,10 +55,10 @@ def web(world: World, n: int = 1, *, pool: int = 10) -> Iterator[list[str]]:
         for port in ports
     ]
     try:
-        addresses = [f"http://127.0.0.1:{port}" for port in ports]
-        for address, process in zip(addresses, processes, strict=True):
+        served = {f"http://127.0.0.1:{port}": process for port, process in zip(ports, processes, strict=True)}
+        for address, process in served.items():
             wait_until_ready(address, process)
-        yield addresses
+        yield {address: process.pid for address, process in served.items()}
     finally:
         for process in processes:
             process.terminate()
@@ -111,18 +116,6 @@ def sign_in(world: World, people: list[Person]) -> None:
         users=[person.user_id for person in people],
         hashes=[hash_token(cookie(person)) for person in people],
     )
-
-
-def parse_block(html: str) -> tuple[str, dict[str, str]] | None:
-    """The address and hidden fields of the judgement's form; None when the desk is empty."""
-    start = html.find('id="choice-form"')
-    if start < 0:
-        return None
-    part = html[start : html.index("</form>", start)]
-    action = re.search(r'action="([^"]+)"', part)
-    assert action
-    fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', part)
-    return action.group(1), {name: unescape(value) for name, value in fields}
 
 
 async def all_of(coroutines) -> list:

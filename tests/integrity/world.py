@@ -46,7 +46,7 @@ SEED_PEOPLE = """
 WITH people AS (
     INSERT INTO "user" (email, name, password_hash, is_instance_admin, is_active, locale, theme)
     SELECT 'client' || n || '@example.org', 'Client ' || n, '!', false, true, 'en', 'auto'
-    FROM generate_series(1, :n) n RETURNING id, email
+    FROM generate_series(:first, :first + :n - 1) n RETURNING id, email
 )
 INSERT INTO annotator (kind, pseudonym, user_id) SELECT 'person', email, id FROM people RETURNING id, user_id
 """
@@ -96,8 +96,14 @@ class World:
     def value(self, statement: str, **values):
         return self.sql(statement, **values)[0][0]
 
-    def people(self, n: int) -> list[Person]:
-        people = [Person(row.id, row.user_id) for row in self.sql(SEED_PEOPLE, n=n)]
+    def vacuum(self) -> None:
+        """Statistics and maps as autovacuum would have them after a while."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM ANALYZE"))
+
+    def people(self, n: int, *, first: int = 1) -> list[Person]:
+        """`n` people; `first` numbers their addresses, where some are there already."""
+        people = [Person(row.id, row.user_id) for row in self.sql(SEED_PEOPLE, n=n, first=first)]
         hashes = [hash_token(person.token) for person in people]
         self.sql(
             "INSERT INTO api_token (user_id, name, prefix, token_hash)"
@@ -147,13 +153,26 @@ class World:
                 SELECT t.id FROM task t
                 LEFT JOIN (SELECT task_id, count(*) n FROM annotation
                            WHERE standing = 'counted' AND supersedes_id IS NULL GROUP BY 1) c ON c.task_id = t.id
-                LEFT JOIN (SELECT task_id, count(*) n FROM assignment WHERE state = 'open' GROUP BY 1) l
+                LEFT JOIN (SELECT task_id, count(*) n FROM assignment
+                           WHERE state = 'open' AND overlap_reason <> 'retest' GROUP BY 1) l
                        ON l.task_id = t.id
                 WHERE t.n_counted <> coalesce(c.n, 0) OR t.n_leased <> coalesce(l.n, 0)""",
             "more than the target": "SELECT id FROM task WHERE kind = 'regular' AND n_counted + n_leased > n_target",
             "one person twice on a task": """
-                SELECT task_id FROM annotation WHERE supersedes_id IS NULL
+                SELECT task_id FROM annotation WHERE supersedes_id IS NULL AND overlap_reason <> 'retest'
                 GROUP BY task_id, annotator_id HAVING count(*) > 1""",
+            "one person more than once the same repeat": """
+                SELECT task_id FROM annotation WHERE supersedes_id IS NULL AND overlap_reason = 'retest'
+                GROUP BY task_id, annotator_id HAVING count(*) > 1""",
+            "a vote asked for later in a place of before, or the reverse": """
+                SELECT t.id FROM task t
+                JOIN annotation a ON a.task_id = t.id AND a.standing = 'counted' AND a.supersedes_id IS NULL
+                JOIN policy_version p ON p.project_id = t.project_id
+                WHERE p.number = 1 AND NOT EXISTS (
+                    SELECT FROM policy_version q WHERE q.project_id = p.project_id AND q.number > 1)
+                GROUP BY t.id, p.definition
+                HAVING count(*) FILTER (WHERE a.overlap_reason = 'base')
+                       > greatest(t.own_overlap, (p.definition->>'overlap')::int)""",
             "done without its judgements, or the reverse": """
                 SELECT id FROM task WHERE kind = 'regular' AND status <> 'archived'
                 AND (status = 'done') <> (n_counted >= n_target)""",

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.accounts import people_queries, queries
 from app.accounts.people_queries import Member
+from app.accounts.schemas import MemberWork
 from app.accounts.service import inbox
 from app.errors import Conflict, NotFound
 from app.models import LinkKind, Membership, Role, User
@@ -116,6 +117,28 @@ def require_person(session: Session, user_id: int) -> User:
     if user is None:
         raise NotFound
     return user
+
+
+def change_work(session: Session, *, project_id: int, user_id: int, work: MemberWork, actor_id: int) -> None:
+    """Say what work reaches a member; from the next task on, and the same again changes nothing."""
+    row = _member(session, project_id, user_id)
+    wanted = work.model_dump()
+    before = {name: getattr(row, name) for name in wanted}
+    changed = {name: value for name, value in wanted.items() if before[name] != value}
+    if not changed:
+        return
+    for name, value in changed.items():
+        setattr(row, name, value)
+    audit.record(
+        session,
+        "membership.change_work",
+        actor_id=actor_id,
+        project_id=project_id,
+        target=row,
+        user_id=user_id,
+        before={name: before[name] for name in changed},
+        after=changed,
+    )
 
 
 def require_member(session: Session, *, project_id: int, user_id: int) -> Member:

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.orm import Session, aliased
 
 from app.annotation.queries.leases import newest_guideline
+from app.domain.overlap import Vote, project_agreement
 from app.models import (
     Annotation,
     Assignment,
     GuidelineVersion,
+    OverlapReason,
     PolicyVersion,
     Project,
     Prompt,
     Response,
     SchemaVersion,
+    Standing,
     Task,
     TaskResponse,
 )
@@ -37,6 +42,52 @@ def annotations_of(session: Session, assignment_id: int) -> Sequence[Annotation]
     return session.scalars(
         sa.select(Annotation).where(Annotation.assignment_id == assignment_id).order_by(Annotation.revision.desc())
     ).all()
+
+
+Bound = sa.BindParameter[Any]
+RECENT_VOTES = 400
+"""So many of a project's newest votes say how often two of its people agree."""
+
+
+def votes_of_task(session: Session, *, project_id: int, task_id: int) -> tuple[list[Vote], float]:
+    """The counted votes of a task as they stand now, and how often two people of its project agree.
+
+    Of the agreement only votes speak that were asked for before anybody had judged; each as it was first given.
+    """
+    recent = (
+        sa.select(Annotation.task_id, Annotation.choice)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.standing == Standing.COUNTED,
+            Annotation.overlap_reason.in_((OverlapReason.BASE, OverlapReason.IMPORTED, OverlapReason.CALIBRATION)),
+            Annotation.supersedes_id.is_(None),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(RECENT_VOTES)
+        .subquery()
+    )
+    alike = (
+        sa.select(recent.c.task_id, sa.func.count().label("n")).group_by(recent.c.task_id, recent.c.choice).subquery()
+    )
+    of_task = (
+        sa.select(sa.func.sum(alike.c.n).label("n"), sa.func.sum(alike.c.n * (alike.c.n - 1)).label("agreeing"))
+        .group_by(alike.c.task_id)
+        .subquery()
+    )
+    ordered_pairs = array(
+        [sa.func.coalesce(sa.func.sum(n), 0) for n in (of_task.c.agreeing, of_task.c.n * (of_task.c.n - 1))]
+    )
+    later = aliased(Annotation)
+    rows = session.execute(
+        sa.select(Annotation.choice, Annotation.strength, sa.select(ordered_pairs).scalar_subquery()).where(
+            Annotation.task_id == task_id,
+            Annotation.standing == Standing.COUNTED,
+            ~sa.exists().where(later.supersedes_id == Annotation.id),
+        )
+    ).all()
+    agreeing, pairs = rows[0][2] if rows else (0, 0)
+    agreement = project_agreement(int(agreeing) // 2, int(pairs) // 2)
+    return [Vote(choice, strength) for choice, strength, _ in rows], agreement
 
 
 def judged_public_id(session: Session, *, project_id: int, annotator_id: int) -> UUID | None:
@@ -79,11 +130,25 @@ class Content:
 
 
 def content(session: Session, assignment: Assignment, *, day_start: datetime) -> Content:
+    values = {
+        "of_project": assignment.project_id,
+        "of_annotator": assignment.annotator_id,
+        "of_guideline": assignment.guideline_version_id,
+        "of_schema": assignment.schema_version_id,
+        "of_task": assignment.task_id,
+        "day_start": day_start,
+    }
+    return Content(*session.execute(_content(), values).one())
+
+
+@lru_cache
+def _content() -> sa.Select[Any]:
+    """Built once: on the way of every judgement, building a statement takes longer than running it."""
     first, second = aliased(TaskResponse), aliased(TaskResponse)
     first_text, second_text = aliased(Response), aliased(Response)
-    total, today = _own_counts(assignment.project_id, assignment.annotator_id, day_start)
-    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == assignment.guideline_version_id)
-    row = session.execute(
+    total, today = _own_counts(bindparam("of_project"), bindparam("of_annotator"), bindparam("day_start"))
+    guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == bindparam("of_guideline"))
+    return (
         sa.select(
             Prompt.content,
             first_text.text,
@@ -95,19 +160,18 @@ def content(session: Session, assignment: Assignment, *, day_start: datetime) ->
             total,
         )
         .select_from(Task)
-        .join(SchemaVersion, SchemaVersion.id == assignment.schema_version_id)
+        .join(SchemaVersion, SchemaVersion.id == bindparam("of_schema"))
         .join(Prompt, Prompt.id == Task.prompt_id)
         .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
         .join(first_text, first_text.id == first.response_id)
         .join(second, sa.and_(second.task_id == Task.id, second.position == 1))
         .join(second_text, second_text.id == second.response_id)
-        .where(Task.id == assignment.task_id)
-    ).one()
-    return Content(*row)
+        .where(Task.id == bindparam("of_task"))
+    )
 
 
 def _own_counts(
-    project_id: int, annotator_id: int, day_start: datetime
+    project_id: int | Bound, annotator_id: int | Bound, day_start: datetime | Bound
 ) -> tuple[sa.ScalarSelect[int], sa.ScalarSelect[int]]:
     """(all, since the day began): judgements given, late ones and gold among them, each once however often edited."""
     given = (

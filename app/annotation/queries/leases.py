@@ -1,4 +1,4 @@
-"""Leases: the queue, claiming a place, and the statements that move leases and counters.
+"""Leases: the desk of a person, and the statements that move leases and counters.
 
 Locks are taken in one order everywhere: the annotator (an advisory lock), then the assignment, then the task. The two
 statements that take a task first, or several of them, never wait: they skip what is locked (docs/decisions/0009).
@@ -7,36 +7,40 @@ statements that take a task first, or several of them, never wait: they skip wha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from app.annotation.queries.queue import Person
+from app.domain.assignment import GROUP, SKILL
 from app.models import (
+    Annotation,
+    Annotator,
     Assignment,
     AssignmentState,
     GuidelineVersion,
+    Membership,
     OverlapReason,
     PolicyVersion,
     Project,
     ProjectStatus,
     SchemaVersion,
     Task,
-    TaskKind,
     TaskResponse,
     TaskStatus,
 )
-from app.models.task import IS_WAITING
 
 ANNOTATOR_LOCK = 0x4A55 << 44
 """Advisory locks of annotators lie above this number, apart from any other use of advisory locks."""
 
-ONCE = sa.text("overlap_reason <> 'retest'")
-CLOSED_FOR_GOOD = sa.text("state NOT IN ('expired', 'returned')")
-IS_GOLD = sa.text("kind = 'gold' AND status = 'open'")
+
+TAKE_LOCK = sa.text("SELECT pg_advisory_xact_lock(:number)")
 
 
 def lock_annotator(session: Session, annotator_id: int) -> None:
@@ -44,34 +48,82 @@ def lock_annotator(session: Session, annotator_id: int) -> None:
 
     With it, what is read of an annotator's own assignments and annotations stays true for the whole transaction.
     """
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(ANNOTATOR_LOCK + annotator_id)))
+    session.execute(TAKE_LOCK, {"number": ANNOTATOR_LOCK + annotator_id})
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a project asks for just now, and the lease that the annotator holds there, if any."""
+    """What a project asks for just now, who the annotator is there, and the leases that they hold, the desk's first.
+
+    `n_today` and `n_total` are counted where a quota asks for them, and 0 otherwise.
+    """
 
     status: ProjectStatus
     policy_version_id: int
     policy: dict[str, Any]
     schema_version_id: int
     guideline_version_id: int | None
-    own: Assignment | None
+    person: Person
+    daily_quota: int | None
+    total_quota: int | None
+    gold_rate: float | None
+    n_today: int
+    n_total: int
+    own: list[Assignment]
 
 
-def desk(session: Session, *, project_id: int, annotator_id: int) -> Desk:
+@lru_cache
+def _desk() -> sa.Select[Any]:
+    """Built once, as all statements on the way of every judgement."""
+    annotator_id: sa.BindParameter[int] = bindparam("of_annotator")
+    now: sa.BindParameter[datetime] = bindparam("now")
     newest_policy = _newest(PolicyVersion).scalar_subquery()
     newest_schema = _newest(SchemaVersion).scalar_subquery()
-    row = session.execute(
+    quotas = [
+        *(PolicyVersion.definition[name].astext for name in ("daily_quota", "total_quota")),
+        *(Membership.daily_quota, Membership.total_quota),
+    ]
+    has_quota = sa.or_(*(quota.is_not(None) for quota in quotas))
+    given = (
+        sa.select(sa.func.count())
+        .select_from(Annotation)
+        .where(
+            Annotation.annotator_id == annotator_id,
+            Annotation.project_id == Project.id,
+            Annotation.supersedes_id.is_(None),
+        )
+        .correlate(Project)
+    )
+    local_day = sa.func.date_trunc("day", sa.func.timezone(Project.timezone, now))
+    today = given.where(Annotation.submitted_at >= sa.func.timezone(Project.timezone, local_day))
+    return (
         sa.select(
             Project.status,
             PolicyVersion.id,
             PolicyVersion.definition,
-            newest_schema,
-            newest_guideline().scalar_subquery(),
+            newest_schema.label("schema"),
+            newest_guideline().scalar_subquery().label("guideline"),
+            Membership.languages,
+            Membership.domains,
+            Membership.skills,
+            Membership.groups,
+            Membership.daily_quota,
+            Membership.total_quota,
+            Membership.gold_rate,
+            sa.case((has_quota, today.scalar_subquery()), else_=0).label("n_today"),
+            sa.case((has_quota, given.scalar_subquery()), else_=0).label("n_total"),
             Assignment,
         )
         .join(PolicyVersion, PolicyVersion.id == newest_policy)
+        .join(Annotator, Annotator.id == annotator_id)
+        .outerjoin(
+            Membership,
+            sa.and_(
+                Membership.project_id == Project.id,
+                Membership.user_id == Annotator.user_id,
+                Membership.ended_at.is_(None),
+            ),
+        )
         .outerjoin(
             Assignment,
             sa.and_(
@@ -80,10 +132,34 @@ def desk(session: Session, *, project_id: int, annotator_id: int) -> Desk:
                 sa.text("assignment.state = 'open'"),
             ),
         )
-        .where(Project.id == project_id),
-        execution_options={"populate_existing": True},
-    ).one()
-    return Desk(*row)
+        .where(Project.id == bindparam("of_project"))
+        .order_by(Assignment.slot, Assignment.leased_at)
+    )
+
+
+def desk(session: Session, *, project_id: int, annotator_id: int, now: datetime) -> Desk:
+    values = {"of_project": project_id, "of_annotator": annotator_id, "now": now}
+    rows = session.execute(_desk(), values, execution_options={"populate_existing": True}).all()
+    row = rows[0]
+    return Desk(
+        status=row.status,
+        policy_version_id=row.id,
+        policy=row.definition,
+        schema_version_id=row.schema,
+        guideline_version_id=row.guideline,
+        person=Person(
+            annotator_id,
+            languages=row.languages or [],
+            domains=row.domains or [],
+            has=[SKILL + name for name in row.skills or []] + [GROUP + name for name in row.groups or []],
+        ),
+        daily_quota=row.daily_quota,
+        total_quota=row.total_quota,
+        gold_rate=row.gold_rate,
+        n_today=row.n_today,
+        n_total=row.n_total,
+        own=[each.Assignment for each in rows if each.Assignment is not None],
+    )
 
 
 def _newest(kind: type[PolicyVersion | SchemaVersion]) -> sa.Select[int]:
@@ -103,97 +179,19 @@ def newest_guideline() -> sa.Select[int]:
     )
 
 
-def _is_new_to(annotator_id: int) -> sa.ColumnElement[bool]:
-    """No assignment of theirs that is open or ended by a deed; one that ran out or was given back may come again."""
-    return ~sa.exists().where(
-        Assignment.task_id == Task.id, Assignment.annotator_id == annotator_id, ONCE, CLOSED_FOR_GOOD
-    )
-
-
-def waiting_tasks(*, project_id: int, annotator_id: int) -> sa.Select[int]:
-    """Tasks of the queue that this annotator may be given, in the order of ix_task_queue."""
-    return (
-        sa.select(Task.id)
-        .where(Task.project_id == project_id, sa.text(IS_WAITING), _is_new_to(annotator_id))
-        .order_by(Task.priority.desc(), sa.text("(n_counted + n_leased > 0) DESC"), Task.queue_key)
-    )
-
-
-def unseen_gold(*, project_id: int, annotator_id: int) -> sa.Select[int]:
-    return (
-        sa.select(Task.id)
-        .where(Task.project_id == project_id, IS_GOLD, _is_new_to(annotator_id))
-        .order_by(Task.queue_key)
-    )
-
-
-def claim(session: Session, candidates: sa.Select[int], *, may_wait: bool) -> int | None:
-    """Take a place of the first candidate: its n_leased + 1. None when there is none (or none that is not locked).
-
-    `may_wait` waits for a locked row, and is allowed only to a transaction that holds no other task: two that hold
-    one each and want the other's would wait for ever.
-    """
-    first = candidates.limit(1).with_for_update(of=Task, key_share=True, skip_locked=not may_wait).cte("first")
-    return session.scalar(
-        sa.update(Task)
-        .where(Task.id == first.c.id)
-        .values(n_leased=Task.n_leased + 1)
-        .returning(Task.id)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def open_assignment(
-    session: Session,
-    *,
-    project_id: int,
-    task_id: int,
-    annotator_id: int,
-    reason: OverlapReason,
-    desk: Desk,
-    is_swapped: bool,
-    now: datetime,
-    lease: timedelta,
-) -> Assignment:
-    """A lease on a task whose place has been taken; one that ran out is opened again with its sides as they were."""
-    fresh = {
-        "state": AssignmentState.OPEN,
-        "guideline_version_id": desk.guideline_version_id,
-        "schema_version_id": desk.schema_version_id,
-        "policy_version_id": desk.policy_version_id,
-        "leased_at": now,
-        "expires_at": now + lease,
-        "closed_at": None,
-    }
-    statement = insert(Assignment).values(
-        public_id=uuid4(),
-        project_id=project_id,
-        task_id=task_id,
-        annotator_id=annotator_id,
-        overlap_reason=reason,
-        is_swapped=is_swapped,
-        **fresh,
-    )
-    return session.scalars(
-        statement.on_conflict_do_update(
-            index_elements=["task_id", "annotator_id"],
-            index_where=ONCE,
-            set_=fresh,
-            where=Assignment.state.in_((AssignmentState.EXPIRED, AssignmentState.RETURNED)),
-        ).returning(Assignment),
-        execution_options={"populate_existing": True},
-    ).one()
-
-
-def renew(session: Session, assignment_id: int, *, expires_at: datetime) -> bool:
-    """Move an open lease's end; False when it has been ended meanwhile."""
-    renewed = session.scalar(
+def renew(session: Session, assignment: Assignment, *, expires_at: datetime) -> bool:
+    """Move the end of an open lease, and of all that its holder has ahead; False when it has been ended meanwhile."""
+    renewed = session.scalars(
         sa.update(Assignment)
-        .where(Assignment.id == assignment_id, Assignment.state == AssignmentState.OPEN)
+        .where(
+            Assignment.project_id == assignment.project_id,
+            Assignment.annotator_id == assignment.annotator_id,
+            sa.text("assignment.state = 'open'"),
+        )
         .values(expires_at=expires_at)
         .returning(Assignment.id)
     )
-    return renewed is not None
+    return assignment.id in renewed.all()
 
 
 def close_stale(session: Session, *, project_id: int | None, now: datetime, limit: int) -> int:
@@ -216,16 +214,21 @@ def close_stale(session: Session, *, project_id: int | None, now: datetime, limi
         sa.update(Assignment)
         .where(Assignment.id == found.c.id)
         .values(state=AssignmentState.EXPIRED, closed_at=now)
-        .returning(Assignment.task_id)
+        .returning(Assignment.task_id, Assignment.overlap_reason)
         .cte("closed")
     )
-    freed = sa.select(closed.c.task_id, sa.func.count().label("n")).group_by(closed.c.task_id).cte("freed")
+    takes_place = sa.func.count().filter(closed.c.overlap_reason != OverlapReason.RETEST.value)
+    ended = (
+        sa.select(closed.c.task_id, takes_place.label("n_places"), sa.func.count().label("n"))
+        .group_by(closed.c.task_id)
+        .cte("ended")
+    )
     return sum(
         session.scalars(
             sa.update(Task)
-            .where(Task.id == freed.c.task_id)
-            .values(n_leased=Task.n_leased - freed.c.n)
-            .returning(freed.c.n)
+            .where(Task.id == ended.c.task_id)
+            .values(n_leased=Task.n_leased - ended.c.n_places)
+            .returning(ended.c.n)
             .execution_options(synchronize_session=False)
         )
     )
@@ -240,27 +243,56 @@ def close(
     now: datetime,
     frees_lease: bool,
     adds_count: bool = False,
+    asks_another: bool = False,
     skip_reason: str | None = None,
     skip_note: str | None = None,
 ) -> None:
-    """End an assignment and move its task's counters, in one statement; both rows are locked by now."""
+    """End an assignment and move its task's counters, in one statement; both rows are locked by now.
+
+    `asks_another` raises the target by one: the judgements that were asked for are there, and do not agree enough.
+    """
+    values = {
+        "of_assignment": assignment_id,
+        "of_task": task_id,
+        "end": state,
+        "ended_at": now,
+        "reason": skip_reason,
+        "note": skip_note,
+        "n_freed": int(frees_lease),
+        "n_more": int(adds_count),
+        "n_further": int(asks_another),
+    }
+    session.execute(_close(), values)
+
+
+@lru_cache
+def _close() -> sa.Update:
+    ended_at = bindparam("ended_at", type_=Task.done_at.type)
     ended = (
         sa.update(Assignment)
-        .where(Assignment.id == assignment_id)
-        .values(state=state, closed_at=now, skip_reason=skip_reason, skip_note=skip_note)
+        .where(Assignment.id == bindparam("of_assignment"))
+        .values(
+            state=bindparam("end", type_=Assignment.state.type),
+            closed_at=ended_at,
+            skip_reason=bindparam("reason"),
+            skip_note=bindparam("note"),
+        )
         .returning(Assignment.id)
         .cte("ended")
     )
-    n_counted = Task.n_counted + int(adds_count)
-    is_done = sa.and_(sa.literal(adds_count), Task.status == TaskStatus.OPEN, n_counted >= Task.n_target)
-    session.execute(
+    n_freed, n_more, n_further = (bindparam(name, type_=sa.SmallInteger) for name in ("n_freed", "n_more", "n_further"))
+    n_counted = Task.n_counted + n_more
+    n_target = Task.n_target + n_further
+    is_done = sa.and_(n_more > 0, Task.status == TaskStatus.OPEN, n_counted >= n_target)
+    return (
         sa.update(Task)
-        .where(Task.id == task_id, sa.exists(sa.select(ended.c.id)))
+        .where(Task.id == bindparam("of_task"), sa.exists(sa.select(ended.c.id)))
         .values(
-            n_leased=Task.n_leased - int(frees_lease),
+            n_leased=Task.n_leased - n_freed,
             n_counted=n_counted,
+            n_target=n_target,
             status=sa.case((is_done, TaskStatus.DONE), else_=Task.status),
-            done_at=sa.case((is_done, now), else_=Task.done_at),
+            done_at=sa.case((is_done, ended_at), else_=Task.done_at),
         )
         .execution_options(synchronize_session=False)
     )
@@ -279,6 +311,14 @@ class AssignmentRow:
 
 def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> AssignmentRow | None:
     """With `lock` the assignment, then the task, until the end of the transaction."""
+    row = session.execute(
+        _assignment_row(lock), {"of_serving": public_id}, execution_options={"populate_existing": True}
+    ).one_or_none()
+    return AssignmentRow(*row) if row is not None else None
+
+
+@lru_cache
+def _assignment_row(lock: bool) -> sa.Select[Any]:
     response_ids = (
         sa.select(
             sa.func.array_agg(TaskResponse.response_id, type_=ARRAY(sa.BigInteger)).aggregate_order_by(
@@ -294,33 +334,6 @@ def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> Assignme
         .join(Task, Task.id == Assignment.task_id)
         .join(SchemaVersion, SchemaVersion.id == Assignment.schema_version_id)
         .join(PolicyVersion, PolicyVersion.id == Assignment.policy_version_id)
-        .where(Assignment.public_id == public_id)
+        .where(Assignment.public_id == bindparam("of_serving"))
     )
-    if lock:
-        query = query.with_for_update(of=(Assignment, Task), key_share=True)
-    row = session.execute(query, execution_options={"populate_existing": True}).one_or_none()
-    return AssignmentRow(*row) if row is not None else None
-
-
-@dataclass(frozen=True, slots=True)
-class Remaining:
-    """Why there may be nothing to hand out."""
-
-    has_waiting: bool
-    has_others_work: bool
-    has_open: bool
-    has_tasks: bool
-
-
-def remaining(session: Session, *, project_id: int, annotator_id: int) -> Remaining:
-    regular = (Task.project_id == project_id, Task.kind == TaskKind.REGULAR)
-    is_open = sa.text("task.status = 'open'")
-    row = session.execute(
-        sa.select(
-            sa.exists(waiting_tasks(project_id=project_id, annotator_id=annotator_id).order_by(None)),
-            sa.exists().where(*regular, is_open, _is_new_to(annotator_id)),
-            sa.exists().where(*regular, is_open),
-            sa.exists().where(*regular, Task.status != TaskStatus.ARCHIVED),
-        )
-    ).one()
-    return Remaining(*row)
+    return query.with_for_update(of=(Assignment, Task), key_share=True) if lock else query

@@ -9,13 +9,14 @@ project's row.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.models import Assignment, AssignmentState, GoldAnswer, Project, Task, TaskKind, TaskStatus
+from app.models import Assignment, AssignmentState, GoldAnswer, OverlapReason, Project, Task, TaskKind, TaskStatus
 
 MAX_TARGET = 1000
 BULK_SECONDS = 900
@@ -45,6 +46,18 @@ def lock(session: Session, these_tasks: TaskIds) -> list[int]:
 
 def set_priority(session: Session, matching: TaskIds, priority: int) -> list[int]:
     return _update(session, matching, Task.priority != priority, priority=priority)
+
+
+def end_of_day(session: Session, project_id: int, day: date) -> datetime:
+    """The first moment after that day where the project is."""
+    after = sa.cast(day + timedelta(days=1), sa.DateTime(timezone=False))
+    query = sa.select(sa.func.timezone(Project.timezone, after)).where(Project.id == project_id)
+    found: datetime = session.execute(query).scalar_one()
+    return found
+
+
+def set_due(session: Session, matching: TaskIds, due_at: datetime | None) -> list[int]:
+    return _update(session, matching, Task.due_at.is_distinct_from(due_at), due_at=due_at)
 
 
 def requeue(session: Session, matching: TaskIds, judgements: int) -> list[int]:
@@ -106,16 +119,21 @@ def return_leases(session: Session, matching: TaskIds) -> int:
         sa.update(Assignment)
         .where(Assignment.id == found.c.id, Assignment.state == AssignmentState.OPEN)
         .values(state=AssignmentState.RETURNED, closed_at=sa.func.now())
-        .returning(Assignment.task_id)
+        .returning(Assignment.task_id, Assignment.overlap_reason)
         .cte("closed")
     )
-    freed = sa.select(closed.c.task_id, sa.func.count().label("n")).group_by(closed.c.task_id).cte("freed")
+    takes_place = sa.func.count().filter(closed.c.overlap_reason != OverlapReason.RETEST.value)
+    ended = (
+        sa.select(closed.c.task_id, takes_place.label("n_places"), sa.func.count().label("n"))
+        .group_by(closed.c.task_id)
+        .cte("ended")
+    )
     return sum(
         session.scalars(
             sa.update(Task)
-            .where(Task.id == freed.c.task_id)
-            .values(n_leased=Task.n_leased - freed.c.n)
-            .returning(freed.c.n)
+            .where(Task.id == ended.c.task_id)
+            .values(n_leased=Task.n_leased - ended.c.n_places)
+            .returning(ended.c.n)
             .execution_options(synchronize_session=False)
         )
     )

@@ -239,7 +239,7 @@ def rows(session: Session, ids: Sequence[int]) -> dict[int, Any]:
         )
         .where(
             Annotation.task_id == Task.id,
-            Annotation.standing != Standing.LATE,
+            Annotation.standing.in_((Standing.COUNTED, Standing.GOLD)),
             ~sa.exists().where(newer.supersedes_id == Annotation.id),
         )
         .lateral("votes")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from app.annotation import queries, service
+from app.annotation import handing_out, queries, service
 from app.annotation.schemas import Judgement, Skip
 from app.models import Annotation, Assignment, Task
 
@@ -23,7 +23,7 @@ class Clerk:
         self.dice = random.Random(seed)
 
     def next(self, project, annotator, **how):
-        found = service.next_assignment(
+        found = handing_out.next_assignment(
             self.session, project_id=project.id, annotator_id=annotator.id, dice=self.dice, now=self.now, **how
         )
         self.session.commit()

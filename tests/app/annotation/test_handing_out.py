@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.annotation import queries
-from app.annotation.service import Nothing
+from app.annotation.handing_out import Nothing
 from app.errors import Conflict
 from app.models import Assignment, OverlapReason, ProjectStatus, TaskStatus
 from app.projects.definitions import Policy
@@ -230,7 +230,9 @@ def test_the_queue_of_somebody_with_500_judgements_reads_the_index(make, project
     )
     db.execute(sa.text("ANALYZE task"))
     db.execute(sa.text("ANALYZE assignment"))
-    waiting = queries.waiting_tasks(project_id=project.id, annotator_id=annotators[0].id).limit(1)
+    waiting = queries.waiting_tasks(
+        project_id=project.id, person=queries.Person(annotators[0].id, ["en"], ["law"], ["skill:law"])
+    ).limit(1)
     statement = waiting.compile(dialect=db.get_bind().dialect, compile_kwargs={"literal_binds": True})
     plan = "\n".join(db.scalars(sa.text(f"EXPLAIN {statement}")))
     assert "ix_task_queue" in plan

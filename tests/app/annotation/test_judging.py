@@ -269,8 +269,10 @@ def test_nothing_to_edit_before_there_is_a_judgement(make, project, annotators, 
 def test_a_gold_answer_can_be_edited_like_any_other(make, clerk):
     project = make.project(policy=Policy(gold_rate=0.5))
     annotator = make.annotator(make.member(project))
-    make.task(project, gold="first")
-    assignment = next(filter(lambda found: hasattr(found, "id"), (clerk.next(project, annotator) for _ in range(50))))
+    gold = make.task(project, gold="first")
+    make.task(project)
+    assignment = clerk.next(project, annotator)
+    assert assignment.task_id == gold.id
     clerk.submit(assignment, 3)
     second = clerk.revise(assignment, -3, revision=1).annotation
     assert (second.standing.value, second.revision) == ("gold", 2)

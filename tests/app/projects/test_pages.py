@@ -24,7 +24,7 @@ NEW = {
 }
 DETAILS = {"name": "New name", "question": "New question?", "language": "en", "timezone": "UTC"}
 CHOICES = {"strength_steps": "1", "allows_both_bad": "true", "requires_rationale": "true"}
-WORK = {"overlap": "4", "lease_minutes": "10", "gold_percent": "7.5", "edit_hours": "2"}
+WORK = {"kind": "mixed", "overlap": "4", "lease_minutes": "10", "gold_percent": "7.5", "edit_hours": "2"}
 
 
 @pytest.fixture
@@ -53,8 +53,34 @@ def test_an_instance_admin_makes_a_project_and_is_its_admin(make, browse, db):
 
 
 @pytest.mark.parametrize(
+    ("sent", "overlaps"),
+    [
+        ({"kind": "objective", "overlap": "", "max_overlap": ""}, (2, 7)),
+        ({"kind": "subjective", "overlap": ""}, (3, None)),
+        ({"kind": "evaluation", "overlap": " "}, (5, None)),
+        ({"overlap": ""}, (3, 5)),
+        ({"kind": "objective", "overlap": "4"}, (4, None)),
+        ({"kind": "objective", "overlap": "4", "max_overlap": "6"}, (4, 6)),
+        ({"kind": "mixed", "overlap": "", "max_overlap": "9"}, (3, 9)),
+    ],
+)
+def test_what_is_asked_chooses_the_overlap_where_none_is_given(make, browse, db, sent, overlaps):
+    client = browse(make.admin())
+    response = client.post("/projects", data={**NEW, **sent})
+    project_id = int(response.headers["location"].rpartition("/")[2])
+    policy = queries.current_policy(db, project_id)[1]
+    assert (policy.overlap, policy.max_overlap) == overlaps
+    assert policy.kind == sent.get("kind", "mixed")
+    page = client.get(f"/projects/{project_id}/settings").text
+    assert re.search(rf'name="kind"\s+value="{policy.kind}"\s+checked', page)
+    assert "There is a right answer" in page
+
+
+@pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
+        ("max_overlap", "4", "This cannot be smaller than the overlap."),
+        ("kind", "guess", "Please choose one of the list."),
         ("name", "  ", "Please fill this in."),
         ("name", "x" * 121, "Please use at most 120 characters."),
         ("name", "a\x00b", "cannot be stored"),

@@ -64,6 +64,26 @@ def test_an_admin_of_another_project_finds_nothing(browse, make, project):
     assert browse(stranger).post(f"/projects/{project.id}/invitations", data={"role": "admin"}).status_code == 404
 
 
+def test_an_admin_says_what_work_reaches_a_member(browse, make, project, admin, db):
+    member = make.member(project)
+    address = f"/projects/{project.id}/people/{member.id}"
+    sent = {"languages": "EN, pt-BR", "domains": "Law", "skills": "law, Art, law", "groups": "", "daily_quota": "50"}
+    assert browse(admin).post(f"{address}/work", data=sent).headers["location"] == f"{address}?done=work"
+    row = db.scalars(sa.select(Membership).where(Membership.user_id == member.id)).one()
+    db.refresh(row)
+    assert (row.languages, row.domains, row.skills, row.groups) == (["en", "pt"], ["law"], ["law", "art"], [])
+    assert (row.daily_quota, row.total_quota) == (50, None)
+    page = browse(admin).get(address).text
+    assert 'value="law, art"' in page
+    refused = browse(admin).post(f"{address}/work", data={**sent, "daily_quota": "many"})
+    assert (refused.status_code, "Please give a whole number." in refused.text) == (422, True)
+    event = db.scalars(sa.select(AuditEvent).where(AuditEvent.action == "membership.change_work")).one()
+    assert event.detail["after"]["skills"] == ["law", "art"]
+    by_api = browse(admin).put(f"/api/v1{address.replace('people', 'members')}/work", json={"groups": ["Experts"]})
+    empty = {"languages": [], "domains": [], "skills": [], "daily_quota": None, "total_quota": None}
+    assert by_api.json()["work"] == empty | {"groups": ["experts"]}
+
+
 def test_members_come_in_pages_with_as_many_statements_for_many_as_for_few(
     browse, make, project, admin, monkeypatch, count_statements
 ):

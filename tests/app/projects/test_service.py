@@ -154,6 +154,17 @@ def test_lowering_the_overlap_closes_what_has_enough_and_never_drops_under_what_
     assert (waits.n_target, waits.status, waits.n_leased) == (2, TaskStatus.OPEN, 1)
 
 
+def test_another_overlap_remembers_what_imports_and_people_asked_for(db, admin, project, make):
+    change_overlap(db, admin, project, 3)
+    imported = make.task(project, overlap=4, own_overlap=4, n_counted=2)
+    raised = make.task(project, overlap=5, n_counted=3)
+    change_overlap(db, admin, project, 2)
+    assert (imported.n_target, imported.status) == (4, TaskStatus.OPEN)
+    assert (raised.n_target, raised.status) == (5, TaskStatus.OPEN)
+    change_overlap(db, admin, project, 6)
+    assert (imported.n_target, raised.n_target) == (6, 6)
+
+
 def test_a_done_task_with_more_than_the_new_overlap_stays_done(db, admin, project, make):
     task = make.task(project, overlap=5, n_counted=5, status=TaskStatus.DONE, done_at=sa.func.now())
     done_at = task.done_at

@@ -110,6 +110,18 @@ def test_archive_ends_open_leases(db, make, task, project, admin):
     assert events(db, "task.archive")[0].detail == {"leases_returned": 1}
 
 
+def test_a_deadline_ends_with_the_day_of_the_project(db, make, browse):
+    project = make.project(timezone="Asia/Tokyo")
+    admin = make.member(project, Role.ADMIN)
+    ids = [make.task(project).id for _ in range(2)]
+    assert apply(db, project, admin, deed="due", ids=ids, due="2027-03-01").changed == 2
+    due = set(db.scalars(sa.select(Task.due_at).where(Task.id.in_(ids))))
+    assert due == {datetime(2027, 3, 1, 15, 0, tzinfo=UTC)}
+    assert "Due before" in browse(admin).get(f"/projects/{project.id}/tasks/{ids[0]}").text
+    assert apply(db, project, admin, deed="due", ids=ids, due="").changed == 2
+    assert set(db.scalars(sa.select(Task.due_at).where(Task.id.in_(ids)))) == {None}
+
+
 def test_archiving_twice_is_one_deed(db, task, admin):
     service.archive(db, task, actor_id=admin.id)
     service.archive(db, task, actor_id=admin.id)
