@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain import agreement as agreements
@@ -44,6 +44,7 @@ def crowd(seed, *, pairs=600, overlap=5, people=100, skill=0.8, spammers=0.3):
     return items, annotators, values, truth, bad
 
 
+@settings(deadline=None)
 @given(votes, st.lists(st.booleans(), min_size=PAIRS, max_size=PAIRS))
 def test_which_response_of_a_pair_is_called_the_first_does_not_matter(given_votes, swapped):
     items, annotators, values = arrays(given_votes)
@@ -52,6 +53,7 @@ def test_which_response_of_a_pair_is_called_the_first_does_not_matter(given_vote
     assert back.weight == pytest.approx(there.weight, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(votes, st.permutations(range(PEOPLE)), st.randoms(use_true_random=False))
 def test_names_of_annotators_and_the_order_of_votes_do_not_matter(given_votes, names, random):
     there = found(*arrays(given_votes))
@@ -61,6 +63,7 @@ def test_names_of_annotators_and_the_order_of_votes_do_not_matter(given_votes, n
     assert back.weight[names] == pytest.approx(there.weight, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(votes)
 def test_no_vote_counts_for_the_other_side_and_all_weigh_at_most_their_number(given_votes):
     items, annotators, values = arrays(given_votes)
@@ -70,6 +73,7 @@ def test_no_vote_counts_for_the_other_side_and_all_weigh_at_most_their_number(gi
     assert result.weight[annotators].sum() <= len(items) + 1e-9
 
 
+@settings(deadline=None)
 @given(votes)
 def test_agreement_with_equal_weights_is_raw_agreement_of_the_sides(given_votes):
     items, _annotators, values = arrays(given_votes)
