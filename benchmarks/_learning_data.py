@@ -72,14 +72,14 @@ class Votes:
     def labels(self, kept: Flags, *, is_weighted: bool, values: Floats | None = None) -> tuple[Floats, float]:
         """p (pairs,) that the first response is the better one, and P, from the votes on the kept pairs alone."""
         from app.domain.aggregation import soft_labels
-        from app.domain.reliability_weights import reliability, weighted_side_agreement
+        from app.domain.reliability_weights import reliability_weights, weighted_side_agreement
 
         used = kept[self.items]
         items, annotators = self.items[used], self.annotators[used]
         v = (self.values if values is None else values)[used]
         weights = np.ones(len(items))
         if is_weighted:
-            found = reliability(items, annotators, v, n_items=self.n_pairs, n_annotators=self.n_annotators)
+            found = reliability_weights(items, annotators, v, n_items=self.n_pairs, n_annotators=self.n_annotators)
             weights = found.weight[annotators]
         agreement = weighted_side_agreement(items, v, weights, n_items=self.n_pairs) or ASSUMED_AGREEMENT
         return np.round(soft_labels(items, v, weights, n_items=self.n_pairs, agreement=agreement), 6), agreement

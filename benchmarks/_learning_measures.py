@@ -28,7 +28,7 @@ def measures(
     from workers.training.evaluation.shares import REPLICATES, cluster_codes
 
     p, length = labels(pairs), longer(pairs)
-    shorter = agrees(length, p) == 0
+    shorter = (agrees(length, p) == 0) & (p != 0.5)
     clusters = cluster_codes([pair.prompt_cluster for pair in pairs])
     columns = np.concatenate([_columns(delta, p, shorter, agrees(delta, p)) for delta in deltas.values()], axis=1)
     sums = np.zeros((int(clusters.max()) + 1, columns.shape[1]))

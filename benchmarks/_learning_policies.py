@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PROMPTS, JUDGE, POLICIES = 0, 1, (2, 3)
 LENGTH = 224
-SFT = {"epochs": 12, "batch_size": 16, "learning_rate": 1e-3, "evaluations_per_epoch": 1}
+SFT = {"epochs": 10, "batch_size": 16, "learning_rate": 1e-3, "evaluations_per_epoch": 1}
 DPO = {"epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "beta": 0.1, "evaluations_per_epoch": 4}
 JUDGE_PAIRS, DPO_PAIRS, CHOICE_PAIRS = 1500, 1500, 200
 ANSWERS_PER_PROMPT, ANSWER_TOKENS = 40, 128
@@ -133,6 +133,8 @@ def run(
     prompts: list[Pair],
     sft: dict[str, Any] = SFT,
     dpo: dict[str, Any] = DPO,
+    n_answers: int = ANSWERS_PER_PROMPT,
+    answer_tokens: int = ANSWER_TOKENS,
 ) -> dict[str, Any]:
     """SFT learns the better arguments of `answered`, DPO the `pairs`."""
     from workers.algorithms import dpo as dpo_algorithm
@@ -171,12 +173,12 @@ def run(
             reference=str(config.out),
             prompts=write_rows(
                 folder / "prompts.jsonl",
-                [{"prompt": p, "prompt_cluster": c} for p, c in asked for _ in range(ANSWERS_PER_PROMPT)],
+                [{"prompt": p, "prompt_cluster": c} for p, c in asked for _ in range(n_answers)],
             ),
             reward_model=str(judge),
             pairs=write_rows(folder / "implicit.jsonl", as_rows(_some(prompts, 500, 0))),
             beta=dpo["beta"],
-            max_new_tokens=ANSWER_TOKENS,
+            max_new_tokens=answer_tokens,
             max_length=LENGTH,
             seed=seed,
             threads=1,

@@ -57,7 +57,7 @@ def _run(votes: Votes, shelf: Shelf, held_out: Flags, *, seed: int, n_pairs: int
         "share_of_votes": round(float(is_spam[~held_out[votes.items]].mean()), 6),
         "agreement": round(agreement, 6),
         "weighted_agreement": round(weighted_agreement, 6),
-        "label_accuracy": {arm: _right(votes, drawn, labels[arm]) for arm in ARMS},
+        "label_accuracy": {arm: right_share(votes, drawn, labels[arm]) for arm in ARMS},
         "cleaned": measures(cleaned, {arm: each[: len(cleaned)] for arm, each in deltas.items()}, DIFFERENCE),
         "by_votes": measures(by_votes, {arm: each[len(cleaned) :] for arm, each in deltas.items()}, DIFFERENCE),
     }
@@ -79,7 +79,7 @@ def spammed(votes: Votes, rng: np.random.Generator) -> tuple[Floats, Flags]:
     return values, np.asarray(of_vote >= 0, dtype=np.bool_)
 
 
-def _right(votes: Votes, drawn: Any, p: Floats) -> float:
+def right_share(votes: Votes, drawn: Any, p: Floats) -> float:
     """How often the label takes the authors' side, over the drawn pairs that they kept; no side counts one half."""
     better = {pair.pair_id: pair.chosen for pair in votes.cleaned}
     found = []

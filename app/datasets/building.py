@@ -20,9 +20,9 @@ from app.datasets import votes as votes_module
 from app.datasets.schemas import FreezePolicy
 from app.datasets.votes import NamedVotes
 from app.domain import datasets as ds
-from app.domain import reliability_weights as rw
 from app.domain.aggregation import pseudo_votes
 from app.domain.agreement_intervals import Estimate
+from app.domain.reliability_weights import reliability_weights
 from app.errors import Conflict
 
 TRAIN, HELD_OUT = "train", "held_out"
@@ -88,10 +88,10 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
     agreement["sides"] = votes.side_agreement()
     report(phase="labelling", progress=0.5)
     used_votes = _used_votes(votes, policy)
-    weights, reliability = _weights(votes, policy, used_votes)
-    if reliability:
+    weights, weighing = _weights(votes, policy, used_votes)
+    if weighing:
         agreement["weighted_sides"] = votes.side_agreement(weights)
-    used, source = _used_agreement(policy, agreement["weighted_sides" if reliability else "sides"])
+    used, source = _used_agreement(policy, agreement["weighted_sides" if weighing else "sides"])
     labels = ds.label_pairs(
         votes.pairs[used_votes],
         votes.signed[used_votes],
@@ -114,7 +114,7 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
         "annotator_kinds": votes.kinds,
         "overlap_reasons": votes.reasons,
         "agreement": {**agreement, "used": used, "source": source, "pseudo_votes": ds.rounded(pseudo_votes(used))},
-        **({"reliability": reliability} if reliability else {}),
+        **({"reliability_weights": weighing} if weighing else {}),
         "labels": _distribution(labels, kept),
         "length_only": _length_only(texts, plan),
         "exclusions": dict(sorted(Counter(reasons.values()).items())),
@@ -174,7 +174,7 @@ def _weights(votes: NamedVotes, policy: FreezePolicy, used: ds.Flags) -> tuple[d
         return np.ones(len(votes.pairs)), {}
     annotators = np.unique(votes.annotators, return_inverse=True)[1].ravel()
     n_annotators = int(annotators.max()) + 1
-    found = rw.reliability(
+    found = reliability_weights(
         votes.pairs[used],
         annotators[used],
         ds.vote_values(votes.signed[used], votes.steps[used]),

@@ -28,7 +28,7 @@ FIRST_ACCURACY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class ReliabilityWeights:
     """`accuracy` and `weight` (annotators,): c_j, never under one half, and what a vote of theirs weighs.
 
     `pool_accuracy` is the mean accuracy over votes that take a side.
@@ -41,7 +41,7 @@ class Reliability:
     has_converged: bool
 
 
-def reliability(
+def reliability_weights(
     items: Ints,
     annotators: Ints,
     values: Floats,
@@ -51,7 +51,7 @@ def reliability(
     prior_votes: float = PRIOR_VOTES,
     tolerance: float = 1e-9,
     max_iterations: int = 500,
-) -> Reliability:
+) -> ReliabilityWeights:
     """From votes (votes,): codes of pair and annotator from 0, and v in [0, 1], of which only the side is looked at.
 
     Weights are scaled so that the votes weigh together what they are worth: sum of w = (sum of w)^2 / sum of w^2, the
@@ -74,7 +74,7 @@ def reliability(
         change = float(np.abs(fresh - accuracy).max())
         accuracy = fresh
     weight = _scaled(_log_odds(accuracy), annotators, n_annotators=n_annotators)
-    return Reliability(accuracy, weight, mean, iteration, bool(change <= tolerance))
+    return ReliabilityWeights(accuracy, weight, mean, iteration, bool(change <= tolerance))
 
 
 def weighted_side_agreement(items: Ints, values: Floats, weights: Floats, *, n_items: int) -> float | None:

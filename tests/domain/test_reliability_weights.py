@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.domain import agreement as agreements
 from app.domain.aggregation import soft_labels
-from app.domain.reliability_weights import reliability, weighted_side_agreement
+from app.domain.reliability_weights import reliability_weights, weighted_side_agreement
 
 PAIRS, PEOPLE = 6, 5
 votes = st.lists(
@@ -22,7 +22,7 @@ def arrays(given_votes):
 
 
 def found(items, annotators, values, *, n_items=PAIRS, n_annotators=PEOPLE, **knobs):
-    return reliability(items, annotators, values, n_items=n_items, n_annotators=n_annotators, **knobs)
+    return reliability_weights(items, annotators, values, n_items=n_items, n_annotators=n_annotators, **knobs)
 
 
 def labels(items, values, weights, *, n_items):

@@ -29,9 +29,9 @@ def with_an_adversary(make, project):
 def test_who_agrees_with_nobody_weighs_less_and_the_manifest_says_so(db, project, with_an_adversary):
     plain, _ = freeze(db, project)
     weighted, _ = freeze(db, project, label_rule="reliability_weighted")
-    assert "reliability" not in plain.manifest
-    assert weighted.manifest["reliability"]["n_without_weight"] == 1
-    assert weighted.manifest["reliability"]["effective_votes"] == 24
+    assert "reliability_weights" not in plain.manifest
+    assert weighted.manifest["reliability_weights"]["n_without_weight"] == 1
+    assert weighted.manifest["reliability_weights"]["effective_votes"] == 24
     assert (plain.manifest["agreement"]["used"], weighted.manifest["agreement"]["used"]) == (pytest.approx(1 / 3), 1)
     # P is kept within [.55, .99]: a = .45 / .1 with three votes of 1, a = .01 / .98 with two.
     assert {row["p"] for row in rows(plain)} == {round((4.5 + 2) / 12, 6)}
@@ -43,7 +43,7 @@ def test_who_agrees_with_nobody_weighs_less_and_the_manifest_says_so(db, project
 def test_the_page_says_what_the_votes_weigh(db, browse, make, project, with_an_adversary):
     freeze(db, project, label_rule="reliability_weighted")
     page = browse(make.member(project, Role.REVIEWER)).get(f"/projects/{project.id}/datasets/1").text
-    assert "they weigh as much as 24 votes, and those of 1 annotators weigh nothing" in page
+    assert "they weigh as much as 24 votes. Annotators whose votes weigh nothing: 1." in page
     assert "more reliable its annotator" in page
 
 
