@@ -16,10 +16,15 @@ from benchmarks._learning_measures import MEASURES, measures
 
 ARMS = ("majority", "weighted")
 DIFFERENCE = [("weighted", "majority")]
-TESTS = {"cleaned": "the authors' cleaned pairs", "by_votes": "all pairs, by the share of the votes as they were"}
+TESTS = {
+    "labels": "the labels themselves, on the authors' cleaned training pairs",
+    "cleaned": "the authors' cleaned pairs",
+    "by_votes": "all pairs, by the share of the votes as they were",
+}
 SHARE = 0.3
 KINDS = (0.4, 0.4, 0.2)
 CLICKER, ALWAYS_LEFT, ADVERSARY = range(3)
+CERTAIN = 0.999
 
 
 def measure(votes: Votes, shelf: Shelf) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def _run(votes: Votes, shelf: Shelf, held_out: Flags, *, seed: int, n_pairs: int
     drawn = np.sort(rng.permutation(sided)[:n_pairs])
     cleaned = votes.cleaned_of(held_out)
     by_votes = votes.pairs_of(np.flatnonzero(held_out & votes.differ), votes.shares)
-    labels = {"majority": (plain > 0.5).astype(np.float64), "weighted": weighted}
+    labels = {"majority": (np.sign(plain - 0.5) + 1) / 2, "weighted": weighted}
     deltas = {}
     for arm in ARMS:
         train = votes.pairs_of(drawn, labels[arm])
@@ -57,7 +62,7 @@ def _run(votes: Votes, shelf: Shelf, held_out: Flags, *, seed: int, n_pairs: int
         "share_of_votes": round(float(is_spam[~held_out[votes.items]].mean()), 6),
         "agreement": round(agreement, 6),
         "weighted_agreement": round(weighted_agreement, 6),
-        "label_accuracy": {arm: right_share(votes, drawn, labels[arm]) for arm in ARMS},
+        "labels": label_measures(votes, ~held_out, labels),
         "cleaned": measures(cleaned, {arm: each[: len(cleaned)] for arm, each in deltas.items()}, DIFFERENCE),
         "by_votes": measures(by_votes, {arm: each[len(cleaned) :] for arm, each in deltas.items()}, DIFFERENCE),
     }
@@ -79,38 +84,37 @@ def spammed(votes: Votes, rng: np.random.Generator) -> tuple[Floats, Flags]:
     return values, np.asarray(of_vote >= 0, dtype=np.bool_)
 
 
-def right_share(votes: Votes, drawn: Any, p: Floats) -> float:
-    """How often the label takes the authors' side, over the drawn pairs that they kept; no side counts one half."""
-    better = {pair.pair_id: pair.chosen for pair in votes.cleaned}
-    found = []
-    for number in drawn.tolist():
-        record = votes.records[number]
-        if record["task_id"] in better:
-            is_first = record["responses"][0]["text"] == better[record["task_id"]]
-            found.append(0.5 if p[number] == 0.5 else float((p[number] > 0.5) == is_first))
-    return round(float(np.mean(found)), 6)
+def label_measures(votes: Votes, kept: Flags, labels: dict[str, Floats]) -> dict[str, dict[str, Any]]:
+    """The labels themselves as if they were models' answers, on the authors' cleaned pairs among the kept ones.
+
+    A majority says 0, one half or 1; its likelihood would be infinite, so that no label counts as surer than CERTAIN.
+    """
+    cleaned = votes.cleaned_of(kept)
+    places = {record["task_id"]: number for number, record in enumerate(votes.records)}
+    numbers = np.array([places[pair.pair_id] for pair in cleaned])
+    first = [votes.records[number]["responses"][0]["text"] for number in numbers.tolist()]
+    is_first = np.array([pair.chosen == text for pair, text in zip(cleaned, first, strict=True)])
+    deltas = {}
+    for arm, p in labels.items():
+        sure = np.clip(np.where(is_first, p[numbers], 1 - p[numbers]), 1 - CERTAIN, CERTAIN)
+        deltas[arm] = np.log(sure / (1 - sure))
+    return measures(cleaned, deltas, DIFFERENCE)
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Over the seeds: how often labels were right, and on both sets of test pairs each measure of both arms and of
-    their paired difference.
-    """
-    labels = {arm: [run["label_accuracy"][arm] for run in runs] for arm in ARMS}
-    labels["weighted - majority"] = [
-        one - other for one, other in zip(labels["weighted"], labels["majority"], strict=True)
-    ]
-    found: dict[str, Any] = {"label_accuracy": {title: over_seeds(values) for title, values in labels.items()}}
-    for test in TESTS:
-        found[test] = {
+    """Over the seeds: on each test, each measure of both arms and of their paired difference."""
+    return {
+        test: {
             title: {name: over_seeds([run[test][title][name]["value"] for run in runs]) for name in MEASURES}
-            for title in labels
+            for title in (*ARMS, "weighted - majority")
         }
-    return found
+        for test in TESTS
+    }
 
 
 def table(runs: list[dict[str, Any]]) -> str:
     found = summary(runs)
-    lines = [f"  labels right: {title} {estimate(each)}" for title, each in found["label_accuracy"].items()]
+    lines = []
     for test, title in TESTS.items():
         lines += [f"  {title}", f"  {'':22s}" + "".join(f"{name:>26s}" for name in MEASURES)]
         for name, measured in found[test].items():

@@ -90,9 +90,10 @@ def test_votes_of_real_people_with_spammers_among_them_are_better_labelled_by_we
         assert (values == votes.values)[~is_spam].all()
         plain, agreement = votes.labels(everything, is_weighted=False, values=values)
         weighted, weighted_agreement = votes.labels(everything, is_weighted=True, values=values)
-        sided = np.flatnonzero(plain != 0.5)
-        right = [spammers.right_share(votes, sided, p) for p in (plain, weighted)]
-        assert right[1] > right[0] + 0.03
+        labels = {"majority": (np.sign(plain - 0.5) + 1) / 2, "weighted": weighted}
+        apart = spammers.label_measures(votes, everything, labels)["weighted - majority"]
+        assert apart["accuracy"]["interval"][0] > 0.03
+        assert apart["brier"]["interval"][1] < -0.01
         assert weighted_agreement > agreement + 0.05
 
 
@@ -119,6 +120,7 @@ def test_sft_lowers_the_held_out_loss_and_dpo_prefers_what_people_preferred(smal
     found = policies.run(
         tmp_path,
         judge,
+        judge,
         0,
         pairs=[dataclasses.replace(pair, p=1.0) for pair in train],
         answered=train,
@@ -126,12 +128,17 @@ def test_sft_lowers_the_held_out_loss_and_dpo_prefers_what_people_preferred(smal
         prompts=held_out,
         sft={"epochs": 4, "batch_size": 16, "learning_rate": 1e-2},
         dpo={"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "beta": 0.1},
+        n_own=4,
         n_answers=2,
         answer_tokens=24,
     )
     assert found["sft_loss_after"] < found["sft_loss_before"] - 0.5
-    assert found["implicit_accuracy"] > 0.8
-    assert found["total"]["n"] == 2 * len({(str(pair.prompt), pair.prompt_cluster) for pair in held_out})
-    assert found["total"]["win_rate"] is not None
-    assert found["total"]["kl_k3_per_answer"] > 0
+    assert found["people"]["implicit_accuracy"] > 0.8
+    assert found["own"]["n_pairs"] > 50
+    assert found["own"]["choice_accuracy"] > 0.6
+    for arm in policies.ARMS:
+        total = found[arm]["total"]
+        assert total["n"] == 2 * len({(str(pair.prompt), pair.prompt_cluster) for pair in held_out})
+        assert total["win_rate"] is not None
+        assert total["kl_k3_per_answer"] > 0
     assert "seed 0: held-out loss" in policies.table([found])
