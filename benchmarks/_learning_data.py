@@ -193,8 +193,12 @@ def judged(folder: Path, pairs: list[Pair]) -> Floats:
     import torch
 
     from workers.training.evaluation import command
+    from workers.training.evaluation.meter import Meter
+    from workers.training.report import to_nowhere
+    from workers.training.stopping import never
 
-    return command.Model(str(folder), command.Config(model=str(folder)), torch.device("cpu")).scores(pairs)
+    meter, config = Meter(to_nowhere, never, parts=1), command.Config(model=str(folder))
+    return command.Model(str(folder), config, torch.device("cpu"), meter, max_length=0).scores(pairs)
 
 
 def said(name: str) -> Any:

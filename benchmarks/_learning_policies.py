@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PROMPTS, JUDGE, POLICIES = 0, 1, (2, 3)
 LENGTH = 224
 SFT = {"epochs": 10, "batch_size": 16, "learning_rate": 1e-3, "evaluations_per_epoch": 1}
-DPO = {"epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "beta": 0.1, "evaluations_per_epoch": 2}
+DPO = {"epochs": 1, "batch_size": 16, "learning_rate": 1e-4, "beta": 0.1, "evaluations_per_epoch": 4}
 ARMS = ("people", "own")
 JUDGE_PAIRS, DPO_PAIRS, CHOICE_PAIRS = 1500, 800, 100
 ANSWERS_PER_PROMPT, ANSWER_TOKENS = 40, 160
