@@ -22,6 +22,7 @@ from app.datasets.votes import NamedVotes
 from app.domain import datasets as ds
 from app.domain.aggregation import pseudo_votes
 from app.domain.agreement_intervals import Estimate
+from app.domain.reliability_weights import reliability_weights
 from app.errors import Conflict
 
 TRAIN, HELD_OUT = "train", "held_out"
@@ -85,9 +86,20 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
     texts = _learn_texts(session, version_id, votes, policy, report)
     agreement = votes.agreement(texts.cluster)
     agreement["sides"] = votes.side_agreement()
-    used, source = _used_agreement(policy, agreement["sides"])
     report(phase="labelling", progress=0.5)
-    labels = _label(votes, policy, used)
+    used_votes = _used_votes(votes, policy)
+    weights, weighing = _weights(votes, policy, used_votes)
+    if weighing:
+        agreement["weighted_sides"] = votes.side_agreement(weights)
+    used, source = _used_agreement(policy, agreement["weighted_sides" if weighing else "sides"])
+    labels = ds.label_pairs(
+        votes.pairs[used_votes],
+        votes.signed[used_votes],
+        votes.steps[used_votes],
+        n_pairs=votes.n_pairs,
+        agreement=used,
+        weights=weights[used_votes],
+    )
     reasons = _left_out(labels, texts, policy)
     kept = np.ones(votes.n_pairs, dtype=np.bool_)
     kept[list(reasons)] = False
@@ -102,6 +114,7 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
         "annotator_kinds": votes.kinds,
         "overlap_reasons": votes.reasons,
         "agreement": {**agreement, "used": used, "source": source, "pseudo_votes": ds.rounded(pseudo_votes(used))},
+        **({"reliability_weights": weighing} if weighing else {}),
         "labels": _distribution(labels, kept),
         "length_only": _length_only(texts, plan),
         "exclusions": dict(sorted(Counter(reasons.values()).items())),
@@ -151,11 +164,32 @@ def _used_agreement(policy: FreezePolicy, measured: float | None) -> tuple[float
     return ASSUMED_AGREEMENT, "assumed"
 
 
-def _label(votes: NamedVotes, policy: FreezePolicy, agreement: float) -> ds.Labels:
-    keep = ~votes.is_both_bad if policy.both_bad == "leave_out" else np.ones(len(votes.pairs), dtype=np.bool_)
-    return ds.label_pairs(
-        votes.pairs[keep], votes.signed[keep], votes.steps[keep], n_pairs=votes.n_pairs, agreement=agreement
+def _used_votes(votes: NamedVotes, policy: FreezePolicy) -> ds.Flags:
+    return ~votes.is_both_bad if policy.both_bad == "leave_out" else np.ones(len(votes.pairs), dtype=np.bool_)
+
+
+def _weights(votes: NamedVotes, policy: FreezePolicy, used: ds.Flags) -> tuple[ds.Floats, dict[str, Any]]:
+    """What each vote weighs (votes,), and what the manifest says of it: nothing where every vote weighs 1."""
+    if policy.label_rule == "soft":
+        return np.ones(len(votes.pairs)), {}
+    annotators = np.unique(votes.annotators, return_inverse=True)[1].ravel()
+    n_annotators = int(annotators.max()) + 1
+    found = reliability_weights(
+        votes.pairs[used],
+        annotators[used],
+        ds.vote_values(votes.signed[used], votes.steps[used]),
+        n_items=votes.n_pairs,
+        n_annotators=n_annotators,
     )
+    # As rows are: sums taken in another order are the same weights.
+    weight = np.round(found.weight, ds.DIGITS)
+    voted = np.bincount(annotators[used], minlength=n_annotators) > 0
+    return weight[annotators], {
+        "pool_accuracy": ds.rounded(found.pool_accuracy),
+        "effective_votes": round(float(weight[annotators[used]].sum()), 1),
+        "n_without_weight": int((weight[voted] == 0).sum()),
+        "has_converged": found.has_converged,
+    }
 
 
 def _left_out(labels: ds.Labels, texts: _Texts, policy: FreezePolicy) -> dict[int, str]:

@@ -55,6 +55,7 @@ def knobs() -> dict[str, str]:
         "guideline_versions": _("Guidelines"),
         "archived_tasks": _("Archived tasks"),
         "minimum_votes": _("Votes"),
+        "label_rule": _("Weights of votes"),
         "agreement": _("Labels"),
         "both_bad": _("Both bad"),
         "ties": _("Ties"),

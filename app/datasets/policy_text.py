@@ -44,6 +44,13 @@ def sentences(policy: FreezePolicy) -> dict[str, str]:
             "A pair needs at least %(n)s vote.", "A pair needs at least %(n)s votes.", policy.minimum_votes
         )
         % {"n": policy.minimum_votes},
+        "label_rule": _(
+            "A vote weighs the more in p, the more reliable its annotator is found to be: by how often they name the "
+            "side that the weighted votes of a pair name, with eight votes assumed beforehand at the mean of all. "
+            "Ties say nothing about anybody, and nobody's vote counts for the other side."
+        )
+        if policy.label_rule == "reliability_weighted"
+        else _("Every vote weighs 1 in p."),
         "agreement": _agreement(policy),
         "both_bad": _("A vote for both bad counts as one half for each side.")
         if policy.both_bad == "half"
@@ -81,8 +88,17 @@ def _guidelines(policy: FreezePolicy) -> str:
 
 
 def _agreement(policy: FreezePolicy) -> str:
-    rule = _("p = (a + sum of votes) / (2a + number of votes), with a = (1 - P) / (2P - 1).")
-    if policy.agreement is None:
+    is_weighted = policy.label_rule == "reliability_weighted"
+    if is_weighted:
+        rule = _("p = (a + sum of weight times vote) / (2a + sum of weights), with a = (1 - P) / (2P - 1).")
+    else:
+        rule = _("p = (a + sum of votes) / (2a + number of votes), with a = (1 - P) / (2P - 1).")
+    if policy.agreement is None and is_weighted:
+        where = _(
+            "P is how often two votes that both take a side take the same one, each two counted by their weights, "
+            "measured on these votes and kept within .55 and .99; .73 where no two meet."
+        )
+    elif policy.agreement is None:
         where = _(
             "P is how often two annotators who both take a side take the same one, measured on these votes and kept "
             "within .55 and .99; .73 where no two meet."

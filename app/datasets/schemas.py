@@ -46,6 +46,10 @@ class FreezePolicy(BaseModel):
     )
     archived_tasks: bool = Field(False, description="Whether votes on archived tasks are used.")
     minimum_votes: int = Field(1, ge=1, le=50, description="Votes that a pair needs to become a row.")
+    label_rule: Literal["soft", "reliability_weighted"] = Field(
+        "soft",
+        description="Whether every vote weighs 1 in a label, or more the more reliable its annotator is found to be.",
+    )
     agreement: float | None = Field(
         None,
         gt=0.5,
@@ -121,6 +125,7 @@ class FreezeForm(BaseModel):
 
     minimum_votes: int = Field(1, ge=1, le=50)
     ties: Literal["keep", "leave_out"] = "keep"
+    label_rule: Literal["soft", "reliability_weighted"] = "soft"
     both_bad: Literal["half", "leave_out"] = "half"
     held_out_percent: float = Field(20, ge=1, le=90, allow_inf_nan=False)
     split_seed: int = Field(0, ge=0, lt=2**31)
@@ -174,6 +179,7 @@ class FreezeForm(BaseModel):
             archived_tasks=self.archived_tasks,
             minimum_votes=self.minimum_votes,
             agreement=None if self.agreement_percent is None else round(self.agreement_percent / 100, 6),
+            label_rule=self.label_rule,
             both_bad=self.both_bad,
             ties=self.ties,
             slice_weights=[

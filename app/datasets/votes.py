@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.datasets import queries
 from app.domain import agreement as ag
-from app.domain.datasets import Flags, Ints
+from app.domain.datasets import Flags, Floats, Ints, vote_values
+from app.domain.reliability_weights import weighted_side_agreement
 from app.errors import Conflict
 from app.models import OverlapReason
 from app.quality.summary import summarise
@@ -84,13 +85,17 @@ class NamedVotes:
             "n_votes": summary.n_votes,
         }
 
-    def side_agreement(self) -> float | None:
+    def side_agreement(self, weights: Floats | None = None) -> float | None:
         """How often two annotators who both take a side take the same one; None where no two of them meet.
 
         This is the P of the labels: their prior is that of votes for one side or the other, and raw
         agreement, for which a tie is a label of its own, would read too low beside ties. Without ties the two are one.
+        With `weights` (votes,) each two votes count by the product of theirs.
         """
         keep = np.flatnonzero(self.is_for_agreement & (self.signed != 0))
+        if weights is not None:
+            values = vote_values(self.signed[keep], self.steps[keep])
+            return weighted_side_agreement(self.pairs[keep], values, weights[keep], n_items=self.n_pairs)
         sides = (self.signed[keep] > 0).astype(np.int64)
         return ag.raw_agreement(ag.label_counts(self.pairs[keep], sides, n_items=self.n_pairs, n_labels=2))
 

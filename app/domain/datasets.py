@@ -47,16 +47,26 @@ class Labels:
         return np.asarray(self.p == 0.5, dtype=np.bool_)
 
 
-def label_pairs(pairs: Ints, signed_strength: Ints, steps: Ints, *, n_pairs: int, agreement: float) -> Labels:
+def label_pairs(
+    pairs: Ints,
+    signed_strength: Ints,
+    steps: Ints,
+    *,
+    n_pairs: int,
+    agreement: float,
+    weights: Floats | None = None,
+) -> Labels:
     """Soft labels from votes (votes,) about pairs 0 to n_pairs - 1, each with a vote.
 
     A vote's value for the response with the lower id is v = (s + S) / (2S), s its signed strength in -S..S; both bad
-    comes as 0. Chosen is the side with p >= .5, on equality the lower id. A vote weighs 1.
+    comes as 0. Chosen is the side with p >= .5, on equality the lower id. A vote weighs `weights` (votes,) in p, 1
+    without them; margin, strength and n_votes are those of the votes as they are.
     """
-    order = np.lexsort((steps, signed_strength, pairs))
+    weights = np.ones(len(pairs)) if weights is None else weights
+    order = np.lexsort((weights, steps, signed_strength, pairs))
     pairs, signed, steps = pairs[order], signed_strength[order], steps[order]
-    values = (signed + steps) / (2 * steps)
-    for_low = _rounded(soft_labels(pairs, values, np.ones(len(pairs)), n_items=n_pairs, agreement=agreement))
+    values = vote_values(signed, steps)
+    for_low = _rounded(soft_labels(pairs, values, weights[order], n_items=n_pairs, agreement=agreement))
     is_low = for_low >= 0.5
     n_votes = np.bincount(pairs, minlength=n_pairs)
     some = np.maximum(n_votes, 1)
@@ -69,6 +79,11 @@ def label_pairs(pairs: Ints, signed_strength: Ints, steps: Ints, *, n_pairs: int
         strength=_rounded(strength),
         n_votes=n_votes,
     )
+
+
+def vote_values(signed_strength: Ints, steps: Ints) -> Floats:
+    """v = (s + S) / (2S), (votes,): 1 for the one side, 0 for the other, a tie one half."""
+    return np.asarray((signed_strength + steps) / (2 * steps), dtype=np.float64)
 
 
 def text_cluster(texts: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ def compare(train: list[Pair], pairs: list[Pair], right: Floats, *, seed: int = 
     p = labels(pairs)
     clusters = cluster_codes([pair.prompt_cluster for pair in pairs])
     found = {}
-    for name, delta, coefficients in _fitted(train, pairs):
+    for name, delta, coefficients in fitted(train, pairs):
         baseline = agrees(delta, p)
         shares = measured({"accuracy": baseline, "model_gain": right - baseline}, p != 0.5, clusters, seed=seed)
         nll = round(calibration(delta, p, seed=seed)["nll"], 6)
@@ -36,7 +36,7 @@ def compare(train: list[Pair], pairs: list[Pair], right: Floats, *, seed: int = 
     return found
 
 
-def _fitted(train: list[Pair], pairs: list[Pair]) -> Iterator[tuple[str, Floats, dict[str, float]]]:
+def fitted(train: list[Pair], pairs: list[Pair]) -> Iterator[tuple[str, Floats, dict[str, float]]]:
     """(name, differences of scores of `pairs`, coefficients) of each baseline."""
     p, weight = labels(train), np.array([pair.weight for pair in train], dtype=np.float64)
     fit_on, apply_to = surface_differences(train), surface_differences(pairs)
