@@ -134,10 +134,10 @@ def _claim_waiting(
         if task_id is not None:
             return task_id
         left = queries.remaining(session, project_id=project_id, annotator_id=annotator_id)
-    return _why_nothing(left)
+    return why_nothing(left)
 
 
-def _why_nothing(left: queries.Remaining) -> Nothing:
+def why_nothing(left: queries.Remaining) -> Nothing:
     if left.has_waiting:
         return Nothing.BUSY
     if left.has_others_work:

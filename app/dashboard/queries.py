@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.annotation.queries.leases import CLOSED_FOR_GOOD, ONCE
 from app.models import (
     Annotation,
     Annotator,
@@ -89,7 +90,9 @@ class MyWork:
 
 def my_work(session: Session, annotator_id: int, project_ids: Sequence[int]) -> dict[int, MyWork]:
     """One statement for all projects; each project's count ends at a bound, so that a full queue costs no more."""
-    had = sa.exists().where(Assignment.task_id == Task.id, Assignment.annotator_id == annotator_id)
+    had = sa.exists().where(
+        Assignment.task_id == Task.id, Assignment.annotator_id == annotator_id, ONCE, CLOSED_FOR_GOOD
+    )
     waiting = (
         sa.select(sa.literal(1).label("one"))
         .where(Task.project_id == Project.id, sa.text(IS_WAITING), sa.not_(had))

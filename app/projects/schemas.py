@@ -121,6 +121,7 @@ class DraftForm(BaseModel):
     change_note: ChangeNote = ""
     seen_at: str = ""
     overwrite_at: str = ""
+    is_major: bool = False
 
     def seen(self) -> datetime | None:
         """The state that this text may replace; None stands for "there was no draft"."""
@@ -143,6 +144,7 @@ class PublishIn(BaseModel):
 
     updated_at: datetime
     change_note: ChangeNote = ""
+    is_major: bool = Field(False, description="Ask those who judged before to confirm that they read what changed.")
 
 
 class MarkdownIn(BaseModel):
@@ -210,6 +212,7 @@ class GuidelineSummary(BaseModel):
     id: int
     number: int
     change_note: str
+    is_major: bool
     content_hash: str
     published_at: datetime
 
@@ -221,3 +224,51 @@ class GuidelineOut(GuidelineSummary):
 
 class GuidelineList(BaseModel):
     items: list[GuidelineSummary]
+
+
+class AskForm(BaseModel):
+    """A question about a clause, by its anchor; an empty anchor asks about the guidelines as a whole."""
+
+    anchor: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(storable)
+    ]
+
+
+class AnswerForm(BaseModel):
+    """An answer in Markdown; shared with everybody in the project or not, shown as an example at its clause or not."""
+
+    answer: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(storable)
+    ]
+    is_shared: bool = False
+    is_example: bool = False
+
+
+class QuestionOut(BaseModel):
+    """`asker` is a pseudonym for reviewers, and null for everybody else but the asker."""
+
+    id: int
+    anchor: str
+    clause: str
+    guideline_version: int
+    text: str
+    asker: str | None
+    is_own: bool
+    asked_at: datetime
+    answer: str
+    answered_at: datetime | None
+    is_shared: bool
+    is_example: bool
+
+
+class QuestionPage(BaseModel):
+    items: list[QuestionOut]
+    next_cursor: str | None
+
+
+class ReadingOut(BaseModel):
+    """`since` is the version that you know and `newest` the one to confirm; null when there is nothing to confirm."""
+
+    since: int | None
+    newest: int | None

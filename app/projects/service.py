@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.errors import Conflict, Invalid, NotFound
 from app.models import GuidelineVersion, Membership, PolicyVersion, Project, ProjectStatus, Role, SchemaVersion
-from app.projects import queries
+from app.projects import queries, question_queries
 from app.projects.definitions import AnswerSchema, Policy, content_hash
 
 
@@ -252,9 +252,17 @@ def discard_draft(session: Session, *, viewer_id: int, project_id: int) -> None:
 
 
 def publish_guideline(
-    session: Session, *, viewer_id: int | None, project_id: int, seen_at: datetime | None, change_note: str = ""
+    session: Session,
+    *,
+    viewer_id: int | None,
+    project_id: int,
+    seen_at: datetime | None,
+    change_note: str = "",
+    is_major: bool = False,
 ) -> GuidelineVersion:
     """Make the draft the next version; from then on the database refuses any change to it.
+
+    `is_major` asks those who judged before to confirm that they have read what changed; the publisher has.
 
     Raises Conflict when the draft is not as it was at `seen_at`, Invalid when there is nothing new to publish.
     """
@@ -278,6 +286,7 @@ def publish_guideline(
     now = session.scalar(sa.select(sa.func.now()))
     found.number = 1 if published is None else (published.number or 0) + 1
     found.change_note = change_note
+    found.is_major = is_major
     found.published_at = now
     found.published_by_id = viewer_id
     session.flush()
@@ -289,5 +298,8 @@ def publish_guideline(
         target=found,
         number=found.number,
         change_note=change_note,
+        is_major=is_major,
     )
+    if viewer_id is not None:
+        question_queries.insert_reading(session, user_id=viewer_id, guideline_version_id=found.id)
     return found

@@ -435,7 +435,7 @@ def test_opening_the_desk_takes_few_statements(make, project, client, count_stat
     client.get("/healthz")
     with count_statements() as counted:
         client.get(desk_of(project))
-    assert len(counted) <= 9, "\n".join(counted)
+    assert len(counted) <= 11, "\n".join(counted)
 
 
 def test_an_api_token_of_somebody_else_does_not_open_the_desk(make, project, browse):
