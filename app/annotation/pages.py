@@ -165,9 +165,9 @@ def post_skip(request: Request, session: DbSession, access: OwnLocked, fields: F
 
 @router.post("/{public_id}/heartbeat")
 def post_heartbeat(session: DbSession, access: OwnLocked) -> Response:
-    """The person is still at it: the lease runs on. 409 once it has ended."""
-    service.keep_lease(session, row=access.row, now=datetime.now(UTC))
-    return Response(status_code=204)
+    """The person is still at it: the lease runs on, and `Lease-Until` says to when. 409 once it has ended."""
+    until = service.keep_lease(session, row=access.row, now=datetime.now(UTC))
+    return Response(status_code=204, headers={"Lease-Until": until.isoformat()})
 
 
 @router.post("/{public_id}/return")

@@ -45,6 +45,7 @@ Language = Annotated[
 ]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 GuidelineText = Annotated[str, StringConstraints(max_length=GUIDELINE_CHARACTERS), AfterValidator(storable)]
+ContentWarning = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(storable)]
 ChangeNote = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(storable)]
 
 
@@ -55,6 +56,9 @@ class ProjectDetails(BaseModel):
     question: Question = Field("Which response is better?", description="Asked above every pair of responses.")
     language: Language = Field("en", description="Language of the prompts, as a code.")
     timezone: Timezone = Field("UTC", description="IANA zone that says when a day begins for counts and quotas.")
+    content_warning: ContentWarning = Field(
+        "", description="What annotators are warned of before the texts of any task are shown; empty: nothing."
+    )
 
 
 class NewProject(ProjectDetails):
@@ -164,6 +168,7 @@ class ProjectOut(BaseModel):
     status: ProjectStatus
     language: str
     timezone: str
+    content_warning: str
     is_sample: bool
     created_at: datetime
     archived_at: datetime | None

@@ -36,6 +36,7 @@ def create_project(
     policy: Policy,
     schema: AnswerSchema,
     guidelines: str = "",
+    content_warning: str = "",
     is_sample: bool = False,
 ) -> Project:
     """A new project with version 1 of policy and answer schema, and of the guidelines where some are given.
@@ -43,7 +44,13 @@ def create_project(
     The creator becomes its admin; `viewer_id` None is the command line, and leaves it to the instance admins.
     """
     project = Project(
-        name=name, question=question, language=language, timezone=timezone, is_sample=is_sample, created_by_id=viewer_id
+        name=name,
+        question=question,
+        language=language,
+        timezone=timezone,
+        content_warning=content_warning,
+        is_sample=is_sample,
+        created_by_id=viewer_id,
     )
     session.add(project)
     session.flush()
@@ -71,10 +78,24 @@ def create_project(
 
 
 def update_details(
-    session: Session, *, viewer_id: int, project_id: int, name: str, question: str, language: str, timezone: str
+    session: Session,
+    *,
+    viewer_id: int,
+    project_id: int,
+    name: str,
+    question: str,
+    language: str,
+    timezone: str,
+    content_warning: str = "",
 ) -> Project:
     project = _writable(session, project_id)
-    wanted = {"name": name, "question": question, "language": language, "timezone": timezone}
+    wanted = {
+        "name": name,
+        "question": question,
+        "language": language,
+        "timezone": timezone,
+        "content_warning": content_warning,
+    }
     changed = {field: value for field, value in wanted.items() if getattr(project, field) != value}
     if changed:
         before = {field: getattr(project, field) for field in changed}

@@ -199,6 +199,8 @@ TABLE: dict[tuple[str, str], Who] = {
     ("GET", "/account"): Who("stranger"),
     ("POST", "/account/profile"): Who("stranger"),
     ("POST", "/account/theme"): Who("stranger"),
+    ("POST", "/account/reading"): Who("stranger"),
+    ("PUT", "/api/v1/account/reading"): Who("stranger"),
     ("POST", "/account/password"): Who("stranger"),
     ("POST", "/account/sessions/end-others"): Who("stranger"),
     ("POST", "/account/sessions/{sign_in_id}/end"): OWN,

@@ -28,8 +28,8 @@ HTMX = {"HX-Request": "true"}
 
 
 @contextlib.contextmanager
-def web(world: World, n: int = 1, *, pool: int = 10) -> Iterator[list[str]]:
-    """The addresses of `n` web processes over the world's database."""
+def web(world: World, n: int = 1, *, pool: int = 10, program: str = "app", **variables: str) -> Iterator[list[str]]:
+    """The addresses of `n` web processes over the world's database; `program` is the module that is run."""
     environment = {
         **os.environ,
         "DATABASE_URL": world.url,
@@ -37,11 +37,12 @@ def web(world: World, n: int = 1, *, pool: int = 10) -> Iterator[list[str]]:
         "ACCORD_LOG_LEVEL": "CRITICAL",
         "ACCORD_DATABASE_POOL_SIZE": str(pool),
         "ACCORD_REQUEST_RATE": "1000000",
+        **variables,
     }
     ports = [free_port() for _ in range(n)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--port", str(port)],
+            [sys.executable, "-m", program, "serve", "--port", str(port)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,

@@ -73,6 +73,7 @@ class Content:
     second: str
     schema: dict[str, Any]
     language: str | None
+    warning: str | None
     guideline_number: int | None
     today: int
     total: int
@@ -90,6 +91,7 @@ def content(session: Session, assignment: Assignment, *, day_start: datetime) ->
             second_text.text,
             SchemaVersion.definition,
             Task.language,
+            Prompt.meta.op("->>")("content_warning"),
             guideline_number.scalar_subquery(),
             today,
             total,
