@@ -17,7 +17,7 @@ from app.datasets import pages as datasets_pages
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange_pages
 from app.projects import api as projects_api
-from app.projects import guideline_api, guideline_pages, people_api, people_pages
+from app.projects import guideline_api, guideline_pages, people_api, people_pages, question_api, question_pages
 from app.projects import pages as projects_pages
 from app.quality import api as quality_api
 from app.quality import pages as quality_pages
@@ -34,6 +34,7 @@ def page_routers() -> list[APIRouter]:
         accounts_pages.router,
         projects_pages.router,
         guideline_pages.router,
+        question_pages.router,
         people_pages.router,
         dashboard_pages.router,
         annotation_pages.router,
@@ -56,6 +57,7 @@ def api_routers() -> list[APIRouter]:
         dashboard_api.router,
         sample_pages.api_router,
         projects_api.router,
+        question_api.router,
         guideline_api.router,
         people_api.router,
         annotation_api.router,

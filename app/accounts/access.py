@@ -43,6 +43,10 @@ class Viewer:
     is_instance_admin: bool
     locale: str
     theme: str
+    text_size: str
+    reading_width: str
+    motion: str
+    covers_warned: bool
     sign_in_id: int | None
     has_consented: bool
     unread_count: int
@@ -105,6 +109,10 @@ def _viewer(
         is_instance_admin=user.is_instance_admin,
         locale=user.locale,
         theme=user.theme,
+        text_size=user.text_size,
+        reading_width=user.reading_width,
+        motion=user.motion,
+        covers_warned=user.covers_warned,
         sign_in_id=proof.id if isinstance(proof, SignInSession) else None,
         has_consented=has_consented,
         unread_count=unread_count,

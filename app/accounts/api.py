@@ -27,6 +27,7 @@ from app.accounts.schemas import (
     NewApiToken,
     ProfileForm,
     ProjectRole,
+    ReadingForm,
     SignInList,
     SignInOut,
 )
@@ -42,10 +43,14 @@ Cursor = Annotated[int | None, Query(gt=0, lt=2**63)]
 @router.get("/me")
 def read_me(session: DbSession, viewer: SignedInViewer) -> Me:
     """Who the request speaks for, and their roles."""
-    return _me(session, viewer, viewer.name, viewer.locale, viewer.theme)
+    return _me(session, viewer, viewer.name, viewer.locale, viewer.theme, _reading(viewer))
 
 
-def _me(session: Session, viewer: Viewer, name: str, locale: str, theme: str) -> Me:
+def _reading(viewer: Viewer) -> ReadingForm:
+    return ReadingForm.model_validate(viewer, from_attributes=True)
+
+
+def _me(session: Session, viewer: Viewer, name: str, locale: str, theme: str, reading: ReadingForm) -> Me:
     projects = people_queries.memberships_of(session, [viewer.id])[viewer.id]
     return Me(
         id=viewer.id,
@@ -55,6 +60,7 @@ def _me(session: Session, viewer: Viewer, name: str, locale: str, theme: str) ->
         is_instance_admin=viewer.is_instance_admin,
         locale=locale,
         theme=theme,
+        reading=reading,
         has_consented=viewer.has_consented,
         unread_count=viewer.unread_count,
         projects=[ProjectRole(project_id=id_, project_name=project, role=role) for id_, project, role in projects],
@@ -64,7 +70,13 @@ def _me(session: Session, viewer: Viewer, name: str, locale: str, theme: str) ->
 @router.put("/account")
 def change_profile(session: DbSession, viewer: CurrentViewer, wanted: ProfileForm) -> Me:
     account.change_profile(session, user_id=viewer.id, **wanted.model_dump())
-    return _me(session, viewer, wanted.name, wanted.locale, wanted.theme)
+    return _me(session, viewer, wanted.name, wanted.locale, wanted.theme, _reading(viewer))
+
+
+@router.put("/account/reading")
+def change_reading(session: DbSession, viewer: CurrentViewer, wanted: ReadingForm) -> Me:
+    account.change_reading(session, user_id=viewer.id, **wanted.model_dump())
+    return _me(session, viewer, viewer.name, viewer.locale, viewer.theme, wanted)
 
 
 @router.post("/account/password", status_code=204, dependencies=[Depends(throttled("password", 30))])

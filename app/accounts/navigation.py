@@ -15,6 +15,7 @@ class NavItem:
     url: str
     icon: str
     is_active: bool
+    count: int = 0
 
 
 def home_nav(viewer: Viewer, active: str) -> list[NavItem]:

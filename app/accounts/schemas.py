@@ -101,6 +101,15 @@ class ThemeForm(BaseModel):
     theme: Literal["auto", "light", "dark"]
 
 
+class ReadingForm(BaseModel):
+    """How a person likes to read: size of texts, width of a column, movement, and whether warned texts are covered."""
+
+    text_size: Literal["s", "m", "l", "xl"] = "m"
+    reading_width: Literal["s", "m", "l"] = "m"
+    motion: Literal["auto", "reduced"] = "auto"
+    covers_warned: Tick = False
+
+
 class NewApiToken(BaseModel):
     name: Name
 
@@ -175,6 +184,7 @@ class Me(BaseModel):
     is_instance_admin: bool
     locale: str
     theme: str
+    reading: ReadingForm
     has_consented: bool
     unread_count: int
     projects: list[ProjectRole]

@@ -114,10 +114,10 @@ def _from_queue(session: Session, lease: Lease, dice: rules.Dice, *, may_wait: b
         if found is not None:
             return found
         left = queries.remaining(session, project_id=lease.project_id, person=lease.person)
-    return _why_nothing(left)
+    return why_nothing(left)
 
 
-def _why_nothing(left: queries.Remaining) -> Nothing:
+def why_nothing(left: queries.Remaining) -> Nothing:
     if left.has_waiting:
         return Nothing.BUSY
     if left.has_others_work:

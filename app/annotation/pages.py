@@ -20,10 +20,11 @@ from app.annotation.schemas import MAX_NOTE, MAX_RATIONALE, JudgementForm, Revis
 from app.errors import Invalid
 from app.models import Role, Standing
 from app.projects.access import ProjectAccess, access_project, require_writable
+from app.projects.guide import guide
 from app.projects.navigation import studio_nav
+from app.projects.question_queries import unread_since
 from app.web.htmx import redirect, wants_partial
 from app.web.i18n import gettext as _
-from app.web.markdown import render as render_markdown
 from app.web.render import render
 from app.web.request import DbSession
 from app.web.security import posted_fields
@@ -61,7 +62,9 @@ Fields = Annotated[dict[str, Any], Depends(form_fields)]
 
 @router.get("")
 def show_desk(request: Request, session: DbSession, access: Member, said: str = "") -> Response:
-    """The task on one's desk, or why there is none."""
+    """The task on one's desk, or why there is none; what changed in the guidelines comes first."""
+    if unread_since(session, access.project.id, access.viewer) is not None:
+        return redirect(request, f"/projects/{access.project.id}/guidelines/changes")
     return _next(request, session, access, toasts=_said(said), holds_locks=False)
 
 
@@ -162,9 +165,9 @@ def post_skip(request: Request, session: DbSession, access: OwnLocked, fields: F
 
 @router.post("/{public_id}/heartbeat")
 def post_heartbeat(session: DbSession, access: OwnLocked) -> Response:
-    """The person is still at it: the lease runs on. 409 once it has ended."""
-    service.keep_lease(session, row=access.row, now=datetime.now(UTC))
-    return Response(status_code=204)
+    """The person is still at it: the lease runs on, and `Lease-Until` says to when. 409 once it has ended."""
+    until = service.keep_lease(session, row=access.row, now=datetime.now(UTC))
+    return Response(status_code=204, headers={"Lease-Until": until.isoformat()})
 
 
 @router.post("/{public_id}/return")
@@ -261,11 +264,12 @@ def _page_context(
         "is_partial": wants_partial(request),
         "guidelines": None,
         "guidelines_version": None,
+        "guidelines_url": f"/projects/{access.project.id}/guidelines",
     }
     if not wants_partial(request):
         guideline = queries.guideline(session, guideline_version_id)
         if guideline is not None:
-            context["guidelines"] = render_markdown(guideline.body, image_label=_("image"))
+            context["guidelines"] = guide(session, guideline)
             context["guidelines_version"] = _("version %(number)s") % {"number": guideline.number}
     return context
 

@@ -128,6 +128,7 @@ class TaskOut(BaseModel):
     allows_both_bad: bool
     asks_rationale: bool
     requires_rationale: bool
+    content_warning: str | None
     guideline_number: int | None
     expires_at: datetime
 

@@ -24,6 +24,7 @@ from app.web.i18n import ngettext
 from app.web.markdown import render as render_markdown
 
 EXCERPT = 160
+LONGEST_WARNING = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def task_context(shown: Serving, *, now: datetime, filled: Mapping[str, Any] | N
             "idempotency_key": first_key(shown.assignment),
             "guideline_number": shown.content.guideline_number or "",
         },
+        "lease_until": shown.assignment.expires_at.isoformat(),
         "draft_key": str(shown.assignment.public_id),
         "choice": filled.get("choice"),
         "rationale": filled.get("rationale"),
@@ -133,6 +135,7 @@ def _texts(shown: Serving) -> dict[str, Any]:
         else None,
         "prompt_lang": lang,
         "responses": responses.show((shown.left, shown.right), lang=lang, image_label=image),
+        "content_warning": content_warning(shown),
         "question": shown.project.question,
         "steps": shown.schema.strength_steps,
         "allow_tie": shown.schema.allows_tie,
@@ -140,6 +143,16 @@ def _texts(shown: Serving) -> dict[str, Any]:
         "asks_rationale": shown.schema.asks_rationale or shown.schema.requires_rationale,
         "requires_rationale": shown.schema.requires_rationale,
     }
+
+
+def content_warning(shown: Serving) -> str | None:
+    """What the task's own metadata warns of (`content_warning`: a text, or true), else what its project does."""
+    own = (shown.content.warning or "").strip()
+    if own in ("true", "1"):
+        return shown.project.content_warning or _("This task may disturb you.")
+    if own in ("", "false", "0"):
+        return shown.project.content_warning or None
+    return own[:LONGEST_WARNING]
 
 
 def scale_value(answer: int | str) -> str:
@@ -223,6 +236,7 @@ def task_out(shown: Serving) -> TaskOut:
         allows_both_bad=shown.schema.allows_both_bad,
         asks_rationale=shown.schema.asks_rationale,
         requires_rationale=shown.schema.requires_rationale,
+        content_warning=content_warning(shown),
         guideline_number=shown.content.guideline_number,
         expires_at=shown.assignment.expires_at,
     )

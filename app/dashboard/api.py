@@ -7,13 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
-from app.accounts.access import InstanceAdmin
+from app.accounts.access import CurrentViewer, InstanceAdmin
 from app.dashboard import deeds, queries, service
+from app.dashboard.own_work import OwnWork, own_work
 from app.dashboard.schemas import (
     AuditEventOut,
     AuditPage,
     AuditParameters,
     OverviewOut,
+    OwnWorkList,
+    OwnWorkOut,
+    PaceOut,
+    ShareOut,
     TaskNumbersOut,
     VoteNumbersOut,
 )
@@ -21,6 +26,30 @@ from app.projects.access import ProjectAdmin, ProjectReviewer
 from app.web.request import DbSession
 
 router = APIRouter(tags=["overview"])
+
+
+@router.get("/me/work", tags=["account"])
+def read_own_work(session: DbSession, viewer: CurrentViewer) -> OwnWorkList:
+    """Your own work in the newest of your projects: what waits, or why nothing does, and your numbers."""
+    cards = service.project_cards(session, viewer).cards
+    own = own_work(session, viewer, cards)
+    return OwnWorkList(items=[_own(card, own[card.project.id]) for card in cards])
+
+
+def _own(card: service.ProjectCard, own: OwnWork) -> OwnWorkOut:
+    return OwnWorkOut(
+        project_id=card.project.id,
+        n_waiting=card.mine.n_waiting if card.has_work else 0,
+        has_open_lease=card.mine.has_open_lease,
+        nothing=own.nothing.value if own.nothing is not None else None,
+        n_today=own.n_today,
+        n_total=own.n_total,
+        active_minutes=own.active_minutes,
+        idle_minutes=own.idle_minutes,
+        pace=PaceOut.model_validate(own.pace),
+        consistency=ShareOut.model_validate(own.consistency) if own.consistency is not None else None,
+        n_questions=own.n_questions,
+    )
 
 
 @router.get("/projects/{project_id}/overview")

@@ -9,8 +9,10 @@ from starlette.responses import Response
 
 from app.accounts.access import CurrentViewer
 from app.accounts.navigation import home_nav
+from app.annotation.views import nothing_context
 from app.dashboard import service
 from app.dashboard.job_cards import card, title
+from app.dashboard.own_work import own_work
 from app.models import Job, Role
 from app.projects.access import ProjectMember
 from app.projects.navigation import studio_nav
@@ -26,12 +28,15 @@ Cursor = Annotated[int | None, Query(ge=1, lt=2**63)]
 def home(request: Request, session: DbSession, viewer: CurrentViewer) -> Response:
     """What waits for the person, and the projects they are in."""
     page = service.project_cards(session, viewer)
+    own = own_work(session, viewer, page.cards)
     return render(
         request,
         "dashboard/home.html",
         {
             "nav": home_nav(viewer, "home"),
             "cards": page.cards,
+            "own": own,
+            "nothing": {id_: nothing_context(work.nothing) for id_, work in own.items() if work.nothing is not None},
             "next_cursor": page.next_cursor,
             "has_sample": any(card.project.is_sample for card in page.cards),
             "is_staff": viewer.is_instance_admin or any(card.role != Role.ANNOTATOR for card in page.cards),

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.annotation.queries.eligibility import is_theirs, may_be_given, member
 from app.models import (
     Annotation,
     Annotator,
@@ -89,12 +90,11 @@ class MyWork:
 
 def my_work(session: Session, annotator_id: int, project_ids: Sequence[int]) -> dict[int, MyWork]:
     """One statement for all projects; each project's count ends at a bound, so that a full queue costs no more."""
-    had = sa.exists().where(Assignment.task_id == Task.id, Assignment.annotator_id == annotator_id)
     waiting = (
         sa.select(sa.literal(1).label("one"))
-        .where(Task.project_id == Project.id, sa.text(IS_WAITING), sa.not_(had))
+        .where(Task.project_id == Project.id, sa.text(IS_WAITING), *may_be_given(member(annotator_id)))
         .limit(WAITING_SHOWN + 1)
-        .correlate(Project)
+        .correlate(Project, Membership)
         .subquery()
     )
     judged = sa.select(sa.func.count()).where(
@@ -107,12 +107,16 @@ def my_work(session: Session, annotator_id: int, project_ids: Sequence[int]) -> 
         Assignment.annotator_id == annotator_id,
         Assignment.state == AssignmentState.OPEN,
     )
-    statement = sa.select(
-        Project.id,
-        sa.select(sa.func.count()).select_from(waiting).scalar_subquery(),
-        judged.scalar_subquery(),
-        lease,
-    ).where(Project.id.in_(project_ids))
+    statement = (
+        sa.select(
+            Project.id,
+            sa.select(sa.func.count()).select_from(waiting).scalar_subquery(),
+            judged.scalar_subquery(),
+            lease,
+        )
+        .outerjoin(Membership, is_theirs(annotator_id))
+        .where(Project.id.in_(project_ids))
+    )
     return {row[0]: MyWork(*row[1:]) for row in session.execute(statement)}
 
 

@@ -108,3 +108,44 @@ class SampleOut(BaseModel):
 
     project_id: int
     created: bool
+
+
+class PaceOut(BaseModel):
+    """Judgements an active hour: today, and the median of `n_days` days before; null: not enough yet."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    today: float | None
+    usual: float | None
+    n_days: int
+
+
+class ShareOut(BaseModel):
+    """A share with its 95% interval over `n`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class OwnWorkOut(BaseModel):
+    """`n_waiting` stops counting at 100; `nothing` says why nothing waits; `consistency` is that on hidden repeats."""
+
+    project_id: int
+    n_waiting: int
+    has_open_lease: bool
+    nothing: str | None
+    n_today: int
+    n_total: int
+    active_minutes: int
+    idle_minutes: int
+    pace: PaceOut
+    consistency: ShareOut | None
+    n_questions: int
+
+
+class OwnWorkList(BaseModel):
+    items: list[OwnWorkOut]

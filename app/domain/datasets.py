@@ -164,5 +164,9 @@ def rounded(value: float) -> float:
 
 
 def _rounded(values: Floats) -> Floats:
-    """Zero has no sign, so that the other side's zero is the same."""
-    return np.asarray(np.round(values, DIGITS) + 0.0, dtype=np.float64)
+    """Zero has no sign, so that the other side's zero is the same.
+
+    Rounded finely first: sums that differ in their last bit, as the two sides' do, must not fall on different sides of
+    a half.
+    """
+    return np.asarray(np.round(np.round(values, 2 * DIGITS), DIGITS) + 0.0, dtype=np.float64)

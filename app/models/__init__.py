@@ -19,6 +19,7 @@ from app.models.account import (
 from app.models.annotation import Annotation, Assignment, AssignmentState, Choice, OverlapReason, Preference, Standing
 from app.models.audit import AuditEvent
 from app.models.dataset import DatasetVersion, DatasetVote
+from app.models.guideline import GuidelineQuestion, GuidelineReading
 from app.models.job import Job, JobState
 from app.models.project import GuidelineVersion, PolicyVersion, Project, ProjectStatus, SchemaVersion
 from app.models.task import GoldAnswer, ImportBatch, Prompt, Response, Task, TaskKind, TaskResponse, TaskStatus
@@ -40,6 +41,8 @@ __all__ = [
     "DatasetVote",
     "DeviceSlot",
     "GoldAnswer",
+    "GuidelineQuestion",
+    "GuidelineReading",
     "GuidelineVersion",
     "IdempotencyKey",
     "ImportBatch",

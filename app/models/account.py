@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, text, true
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,6 +48,10 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     locale: Mapped[str] = mapped_column(default="en")
     theme: Mapped[str] = mapped_column(default="auto")
+    text_size: Mapped[str] = mapped_column(server_default="m")
+    reading_width: Mapped[str] = mapped_column(server_default="m")
+    motion: Mapped[str] = mapped_column(server_default="auto")
+    covers_warned: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[CreatedAt]
     password_changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deactivated_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import JSON, Base
@@ -30,13 +30,17 @@ class Project(Base):
     timezone: Mapped[str] = mapped_column(default="UTC")
     language: Mapped[str] = mapped_column(default="en")
     is_sample: Mapped[bool] = mapped_column(default=False)
+    content_warning: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[CreatedAt]
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     archived_at: Mapped[datetime | None]
 
 
 class GuidelineVersion(Base):
-    """Markdown guidelines. The one unpublished row of a project is its draft; a published row never changes."""
+    """Markdown guidelines. The one unpublished row of a project is its draft; a published row never changes.
+
+    `is_major` asks everybody who judged under an earlier version to confirm that they have read what changed.
+    """
 
     __tablename__ = "guideline_version"
     __table_args__ = (
@@ -51,6 +55,7 @@ class GuidelineVersion(Base):
     body: Mapped[str]
     content_hash: Mapped[str]
     change_note: Mapped[str] = mapped_column(default="")
+    is_major: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     published_at: Mapped[datetime | None]

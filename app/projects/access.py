@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from app.accounts.access import CurrentViewer, Viewer, has_role
 from app.errors import Conflict, Forbidden, NotFound
-from app.models import Project, ProjectStatus, Role
+from app.models import GuidelineVersion, Project, ProjectStatus, Role
 from app.projects import queries
 from app.web.request import DbSession
 
 LARGEST_ID = 2**63 - 1
+LARGEST_NUMBER = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,14 @@ def access_project(session: Session, viewer: Viewer, project_id: int, *, at_leas
     if not has_role(role, at_least):
         raise Forbidden("Your role in this project does not allow this. Ask an admin of the project.")
     return ProjectAccess(project, viewer, role)
+
+
+def access_guideline(session: Session, project_id: int, number: int) -> GuidelineVersion:
+    """A published version of the project's guidelines, by its number."""
+    version = queries.guideline_number(session, project_id, number) if 0 < number < LARGEST_NUMBER else None
+    if version is None:
+        raise NotFound
+    return version
 
 
 def require_writable(access: ProjectAccess) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from sqlalchemy.orm import Session
 
-from app.errors import NotFound
 from app.models import GuidelineVersion
 from app.projects import queries, service
-from app.projects.access import ProjectAdmin, ProjectMember
+from app.projects.access import ProjectAdmin, ProjectMember, access_guideline
 from app.projects.schemas import (
     DraftIn,
     DraftOut,
@@ -68,6 +66,7 @@ def publish(session: DbSession, access: ProjectAdmin, sent: PublishIn) -> Guidel
         project_id=access.project.id,
         seen_at=sent.updated_at,
         change_note=sent.change_note,
+        is_major=sent.is_major,
     )
     return _full(version)
 
@@ -80,14 +79,7 @@ def preview(_access: ProjectAdmin, sent: MarkdownIn) -> HtmlOut:
 
 @router.get("/projects/{project_id}/guidelines/{number}")
 def read_version(session: DbSession, access: ProjectMember, number: int) -> GuidelineOut:
-    return _full(_published(session, access.project.id, number))
-
-
-def _published(session: Session, project_id: int, number: int) -> GuidelineVersion:
-    version = queries.guideline_number(session, project_id, number) if 0 < number < 2**31 else None
-    if version is None:
-        raise NotFound
-    return version
+    return _full(access_guideline(session, access.project.id, number))
 
 
 def _full(version: GuidelineVersion) -> GuidelineOut:

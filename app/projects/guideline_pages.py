@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import fastapi
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.errors import Conflict, Invalid, NotFound
 from app.models import GuidelineVersion, Role
-from app.projects import queries, service
-from app.projects.access import ProjectAccess, ProjectAdmin, ProjectMember, require_writable
+from app.projects import queries, question_queries, service
+from app.projects.access import ProjectAccess, ProjectAdmin, ProjectMember, access_guideline, require_writable
 from app.projects.comparison import compare
+from app.projects.guide import guide
 from app.projects.navigation import studio_nav
 from app.projects.schemas import DraftForm
 from app.web import markdown
@@ -23,28 +25,33 @@ from app.web.render import render
 from app.web.request import DbSession
 
 router = APIRouter()
+Query = Annotated[str, fastapi.Query(max_length=200)]
 
 
 @router.get("/projects/{project_id}/guidelines")
-def show_guidelines(request: Request, session: DbSession, access: ProjectMember) -> Response:
+def show_guidelines(request: Request, session: DbSession, access: ProjectMember, q: Query = "") -> Response:
     """The version that holds, for everybody in the project."""
-    return _version(request, session, access, queries.current_guideline(session, access.project.id))
+    return _version(request, session, access, queries.current_guideline(session, access.project.id), q)
 
 
 @router.get("/projects/{project_id}/guidelines/versions/{number}")
-def show_version(request: Request, session: DbSession, access: ProjectMember, number: int) -> Response:
-    return _version(request, session, access, _published(session, access.project.id, number))
+def show_version(request: Request, session: DbSession, access: ProjectMember, number: int, q: Query = "") -> Response:
+    return _version(request, session, access, access_guideline(session, access.project.id, number), q)
 
 
-def _version(request: Request, session: Session, access: ProjectAccess, version: GuidelineVersion | None) -> Response:
+def _version(
+    request: Request, session: Session, access: ProjectAccess, version: GuidelineVersion | None, query: str
+) -> Response:
+    """The page; htmx (a search as one types) gets the clauses alone."""
+    n_open = question_queries.count_open(session, access.project.id) if access.may(Role.REVIEWER) else 0
     context = {
-        **_frame(access),
+        **frame(access, n_open),
         "version": version,
-        "html": markdown.render(version.body) if version else "",
+        "guide": guide(session, version, query) if version else None,
         "versions": queries.guideline_versions(session, access.project.id),
         "draft": queries.draft(session, access.project.id) if access.may(Role.ADMIN) else None,
     }
-    return render(request, "projects/guidelines.html", context)
+    return render(request, "projects/guidelines.html", context, block="clauses" if version else None)
 
 
 @router.get("/projects/{project_id}/guidelines/compare")
@@ -55,23 +62,16 @@ def compare_versions(
     versions = queries.guideline_versions(session, access.project.id)
     if not versions:
         raise NotFound
-    newer = _published(session, access.project.id, new or versions[0].number)
-    older = _published(session, access.project.id, old or max(1, (newer.number or 1) - 1))
+    newer = access_guideline(session, access.project.id, new or versions[0].number)
+    older = access_guideline(session, access.project.id, old or max(1, (newer.number or 1) - 1))
     context = {
-        **_frame(access),
+        **frame(access),
         "old": older,
         "new": newer,
         "lines": compare(older.body, newer.body),
         "versions": versions,
     }
     return render(request, "projects/guidelines_compare.html", context)
-
-
-def _published(session: Session, project_id: int, number: int) -> GuidelineVersion:
-    version = queries.guideline_number(session, project_id, number) if 0 < number < 2**31 else None
-    if version is None:
-        raise NotFound
-    return version
 
 
 @router.get("/projects/{project_id}/guidelines/edit")
@@ -93,7 +93,14 @@ def save_draft(request: Request, session: DbSession, access: ProjectAdmin, field
         )
     except service.DraftConflict as conflict:
         return _editor(request, session, access, typed=fields, conflict=conflict, status=conflict.status)
-    return _editor(request, session, access, draft=draft, typed={"change_note": sent.change_note}, is_saved=True)
+    return _editor(
+        request,
+        session,
+        access,
+        draft=draft,
+        typed={"change_note": sent.change_note, "is_major": sent.is_major},
+        is_saved=True,
+    )
 
 
 @router.post("/projects/{project_id}/guidelines/publish")
@@ -114,6 +121,7 @@ def publish(request: Request, session: DbSession, access: ProjectAdmin, fields: 
             project_id=access.project.id,
             seen_at=draft.updated_at,
             change_note=sent.change_note,
+            is_major=sent.is_major,
         )
     except service.DraftConflict as conflict:
         return _editor(request, session, access, typed=fields, conflict=conflict, status=conflict.status)
@@ -153,9 +161,10 @@ def _editor(
     body = str(typed.get("body", stored))
     theirs = conflict.theirs if conflict is not None else None
     context = {
-        **_frame(access),
+        **frame(access),
         "body": body,
         "change_note": str(typed.get("change_note", "")),
+        "is_major": bool(typed.get("is_major")),
         "html": markdown.render(body),
         "draft": draft,
         "published": published,
@@ -169,9 +178,11 @@ def _editor(
     return render(request, "projects/guidelines_edit.html", context, block="draft_state", status=status)
 
 
-def _frame(access: ProjectAccess) -> dict[str, Any]:
+def frame(access: ProjectAccess, n_open: int = 0) -> dict[str, Any]:
+    """What every page of the guidelines needs; `n_open` questions wait for a reviewer's answer."""
     return {
-        "nav": studio_nav(access, "guidelines"),
+        "nav": studio_nav(access, "guidelines", counts={"guidelines": n_open}),
+        "n_open": n_open,
         "project": access.project,
         "may_edit": access.may(Role.ADMIN),
         "role": access.role,

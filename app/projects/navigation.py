@@ -8,8 +8,8 @@ from app.projects.access import ProjectAccess
 from app.web.i18n import gettext as _
 
 
-def studio_nav(access: ProjectAccess, active: str) -> list[NavItem]:
-    """Items in the order of the design; `active` is the key of the page being shown."""
+def studio_nav(access: ProjectAccess, active: str, counts: dict[str, int] | None = None) -> list[NavItem]:
+    """Items in the order of the design; `active` is the key of the page being shown, `counts` what waits behind one."""
     base = f"/projects/{access.project.id}"
     rooms = [
         ("overview", _("Overview"), base, "overview", Role.REVIEWER),
@@ -24,4 +24,8 @@ def studio_nav(access: ProjectAccess, active: str) -> list[NavItem]:
         ("audit", _("Audit trail"), f"{base}/audit", "audit", Role.ADMIN),
         ("settings", _("Settings"), f"{base}/settings", "settings", Role.ADMIN),
     ]
-    return [NavItem(key, label, url, icon, key == active) for key, label, url, icon, role in rooms if access.may(role)]
+    return [
+        NavItem(key, label, url, icon, key == active, (counts or {}).get(key, 0))
+        for key, label, url, icon, role in rooms
+        if access.may(role)
+    ]

@@ -123,12 +123,13 @@ def write_draft(session: Session, draft_id: int, *, body: str, content_hash: str
 
 
 def guideline_versions(session: Session, project_id: int) -> Sequence[Any]:
-    """(id, number, change_note, content_hash, published_at, publisher) of each published version, newest first."""
+    """(id, number, change_note, is_major, content_hash, published_at, publisher) of what is published, newest first."""
     return session.execute(
         sa.select(
             GuidelineVersion.id,
             GuidelineVersion.number,
             GuidelineVersion.change_note,
+            GuidelineVersion.is_major,
             GuidelineVersion.content_hash,
             GuidelineVersion.published_at,
             User.name.label("publisher"),

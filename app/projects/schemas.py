@@ -55,6 +55,7 @@ Language = Annotated[
 ]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 GuidelineText = Annotated[str, StringConstraints(max_length=GUIDELINE_CHARACTERS), AfterValidator(storable)]
+ContentWarning = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300), AfterValidator(storable)]
 ChangeNote = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(storable)]
 
 
@@ -65,6 +66,9 @@ class ProjectDetails(BaseModel):
     question: Question = Field("Which response is better?", description="Asked above every pair of responses.")
     language: Language = Field("en", description="Language of the prompts, as a code.")
     timezone: Timezone = Field("UTC", description="IANA zone that says when a day begins for counts and quotas.")
+    content_warning: ContentWarning = Field(
+        "", description="What annotators are warned of before the texts of any task are shown; empty: nothing."
+    )
 
 
 class NewProject(ProjectDetails):
@@ -170,6 +174,7 @@ class DraftForm(BaseModel):
     change_note: ChangeNote = ""
     seen_at: str = ""
     overwrite_at: str = ""
+    is_major: bool = False
 
     def seen(self) -> datetime | None:
         """The state that this text may replace; None stands for "there was no draft"."""
@@ -192,6 +197,7 @@ class PublishIn(BaseModel):
 
     updated_at: datetime
     change_note: ChangeNote = ""
+    is_major: bool = Field(False, description="Ask those who judged before to confirm that they read what changed.")
 
 
 class MarkdownIn(BaseModel):
@@ -211,6 +217,7 @@ class ProjectOut(BaseModel):
     status: ProjectStatus
     language: str
     timezone: str
+    content_warning: str
     is_sample: bool
     created_at: datetime
     archived_at: datetime | None
@@ -259,6 +266,7 @@ class GuidelineSummary(BaseModel):
     id: int
     number: int
     change_note: str
+    is_major: bool
     content_hash: str
     published_at: datetime
 
@@ -270,3 +278,51 @@ class GuidelineOut(GuidelineSummary):
 
 class GuidelineList(BaseModel):
     items: list[GuidelineSummary]
+
+
+class AskForm(BaseModel):
+    """A question about a clause, by its anchor; an empty anchor asks about the guidelines as a whole."""
+
+    anchor: Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)] = ""
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(storable)
+    ]
+
+
+class AnswerForm(BaseModel):
+    """An answer in Markdown; shared with everybody in the project or not, shown as an example at its clause or not."""
+
+    answer: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000), AfterValidator(storable)
+    ]
+    is_shared: bool = False
+    is_example: bool = False
+
+
+class QuestionOut(BaseModel):
+    """`asker` is a pseudonym for reviewers, and null for everybody else but the asker."""
+
+    id: int
+    anchor: str
+    clause: str
+    guideline_version: int
+    text: str
+    asker: str | None
+    is_own: bool
+    asked_at: datetime
+    answer: str
+    answered_at: datetime | None
+    is_shared: bool
+    is_example: bool
+
+
+class QuestionPage(BaseModel):
+    items: list[QuestionOut]
+    next_cursor: str | None
+
+
+class ReadingOut(BaseModel):
+    """`since` is the version that you know and `newest` the one to confirm; null when there is nothing to confirm."""
+
+    since: int | None
+    newest: int | None

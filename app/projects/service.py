@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.errors import Conflict, Invalid, NotFound
 from app.models import GuidelineVersion, Membership, PolicyVersion, Project, ProjectStatus, Role, SchemaVersion
-from app.projects import queries
+from app.projects import queries, question_queries
 from app.projects.definitions import AnswerSchema, Policy, content_hash
 
 
@@ -36,6 +36,7 @@ def create_project(
     policy: Policy,
     schema: AnswerSchema,
     guidelines: str = "",
+    content_warning: str = "",
     is_sample: bool = False,
 ) -> Project:
     """A new project with version 1 of policy and answer schema, and of the guidelines where some are given.
@@ -43,7 +44,13 @@ def create_project(
     The creator becomes its admin; `viewer_id` None is the command line, and leaves it to the instance admins.
     """
     project = Project(
-        name=name, question=question, language=language, timezone=timezone, is_sample=is_sample, created_by_id=viewer_id
+        name=name,
+        question=question,
+        language=language,
+        timezone=timezone,
+        content_warning=content_warning,
+        is_sample=is_sample,
+        created_by_id=viewer_id,
     )
     session.add(project)
     session.flush()
@@ -71,10 +78,24 @@ def create_project(
 
 
 def update_details(
-    session: Session, *, viewer_id: int, project_id: int, name: str, question: str, language: str, timezone: str
+    session: Session,
+    *,
+    viewer_id: int,
+    project_id: int,
+    name: str,
+    question: str,
+    language: str,
+    timezone: str,
+    content_warning: str = "",
 ) -> Project:
     project = _writable(session, project_id)
-    wanted = {"name": name, "question": question, "language": language, "timezone": timezone}
+    wanted = {
+        "name": name,
+        "question": question,
+        "language": language,
+        "timezone": timezone,
+        "content_warning": content_warning,
+    }
     changed = {field: value for field, value in wanted.items() if getattr(project, field) != value}
     if changed:
         before = {field: getattr(project, field) for field in changed}
@@ -255,9 +276,17 @@ def discard_draft(session: Session, *, viewer_id: int, project_id: int) -> None:
 
 
 def publish_guideline(
-    session: Session, *, viewer_id: int | None, project_id: int, seen_at: datetime | None, change_note: str = ""
+    session: Session,
+    *,
+    viewer_id: int | None,
+    project_id: int,
+    seen_at: datetime | None,
+    change_note: str = "",
+    is_major: bool = False,
 ) -> GuidelineVersion:
     """Make the draft the next version; from then on the database refuses any change to it.
+
+    `is_major` asks those who judged before to confirm that they have read what changed; the publisher has.
 
     Raises Conflict when the draft is not as it was at `seen_at`, Invalid when there is nothing new to publish.
     """
@@ -281,6 +310,7 @@ def publish_guideline(
     now = session.scalar(sa.select(sa.func.now()))
     found.number = 1 if published is None else (published.number or 0) + 1
     found.change_note = change_note
+    found.is_major = is_major
     found.published_at = now
     found.published_by_id = viewer_id
     session.flush()
@@ -292,5 +322,8 @@ def publish_guideline(
         target=found,
         number=found.number,
         change_note=change_note,
+        is_major=is_major,
     )
+    if viewer_id is not None:
+        question_queries.insert_reading(session, user_id=viewer_id, guideline_version_id=found.id)
     return found

@@ -45,6 +45,7 @@ CLASSES = {
     "mtd": {"math-left", "math-right"},
 }
 
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _REFUSED = re.compile(
     r"\\(?:[egx]?def|let|(?:re|provide)?newcommand|(?:re)?newenvironment|DeclareMathOperator|sideset|skew)(?![A-Za-z])"
 )
@@ -80,7 +81,7 @@ def to_mathml(latex: str, *, is_display: bool) -> str | None:
 
     None means: empty or too long, nested too deep, a command that is refused, or nothing that the converter reads.
     """
-    if not latex.strip() or len(latex) > MAX_FORMULA or _REFUSED.search(latex):
+    if not latex.strip() or len(latex) > MAX_FORMULA or _REFUSED.search(latex) or _UNPRINTABLE.search(latex):
         return None
     display = "block" if is_display else "inline"
     try:

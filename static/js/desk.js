@@ -1,40 +1,27 @@
 // The desk: honest times, a heartbeat for the lease, a kept draft, one send at a time, and a form that survives a lost
 // connection. The server decides everything; this only measures and protects what the person does.
 
+import { Clock } from "./clock.js";
 import { csrfToken, isTyping } from "./page.js";
 
-const IDLE_AFTER_MS = 30000;
 const HEARTBEAT_MS = 60000;
 // Who has not touched the page for this long has left: the lease may run out, and the task be handed on.
 export const AWAY_AFTER_MS = 600000;
 const ACTIVITY = ["pointermove", "pointerdown", "keydown", "wheel", "scroll", "touchstart"];
 
-/** Splits the time on one task into active and idle: a pause longer than IDLE_AFTER_MS, or a hidden page, is idle. */
-class Clock {
-  constructor(now) {
-    this.active = 0;
-    this.idle = 0;
-    this.last = now;
-    this.isVisible = true;
-  }
-
-  /** Something happened at `now`: the time since the last thing is active, unless it was too long. */
-  touch(now) {
-    const gap = Math.max(0, now - this.last);
-    if (this.isVisible && gap <= IDLE_AFTER_MS) this.active += gap;
-    else this.idle += gap;
-    this.last = now;
-  }
-
-  setVisible(isVisible, now) {
-    this.touch(now);
-    this.isVisible = isVisible;
-  }
-}
-
 let clock = null;
 let desk = null;
 let beat = null;
+let isPaused = false;
+
+/** Whether somebody can be looking: the page in front, its window in focus, and no pause. */
+function isPresent() {
+  return !document.hidden && document.hasFocus() && !isPaused;
+}
+
+function notePresence() {
+  clock?.setPresent(isPresent(), performance.now());
+}
 
 function form() {
   return document.querySelector("[data-judgement]");
@@ -54,11 +41,12 @@ function writeTimes(target) {
 
 async function sendHeartbeat() {
   const url = desk?.dataset.heartbeatUrl;
-  if (!url || document.hidden || performance.now() - clock.last > AWAY_AFTER_MS) return;
+  if (!url || document.hidden || isPaused || performance.now() - clock.last > AWAY_AFTER_MS) return;
   const asked = desk;
   try {
     const response = await fetch(url, { method: "POST", headers: { "X-CSRF-Token": csrfToken() }, redirect: "manual" });
     if (response.status < 500) setLost(false);
+    if (response.headers.has("Lease-Until")) asked.dataset.leaseUntil = response.headers.get("Lease-Until");
     if (response.status === 409 && desk === asked) desk.querySelector("[data-lease-ended]").hidden = false;
   } catch {
     setLost(true);
@@ -93,7 +81,7 @@ function start() {
   if (found === desk) return;
   desk = found;
   clearInterval(beat);
-  clock = desk && new Clock(performance.now());
+  clock = desk && new Clock(performance.now(), isPresent());
   if (!desk) return;
   restoreDraft();
   beat = setInterval(sendHeartbeat, HEARTBEAT_MS);
@@ -103,8 +91,20 @@ for (const kind of ACTIVITY) {
   document.addEventListener(kind, () => clock?.touch(performance.now()), { passive: true, capture: true });
 }
 document.addEventListener("visibilitychange", () => {
-  clock?.setVisible(!document.hidden, performance.now());
+  notePresence();
   if (!document.hidden) sendHeartbeat();
+});
+window.addEventListener("blur", notePresence);
+window.addEventListener("focus", notePresence);
+document.addEventListener("accord:pause", () => {
+  sendHeartbeat(); // the last one: from now on the lease runs out
+  isPaused = true;
+  notePresence();
+});
+document.addEventListener("accord:resume", () => {
+  isPaused = false;
+  notePresence();
+  sendHeartbeat();
 });
 window.addEventListener("offline", () => setLost(true));
 window.addEventListener("online", sendHeartbeat);

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from tests.e2e.annotator_site import Site, annotator_site
 from tests.e2e.people import set_up
 from tests.support.stack import Stack, start_stack
 
@@ -41,6 +42,13 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One web process with something on every page of an annotator; tests put back what they change of the person."""
+    with annotator_site(f"site_{worker_id}", tmp_path_factory.mktemp("locales")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

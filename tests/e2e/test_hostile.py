@@ -64,6 +64,7 @@ def besieged(stack, chromium, admin_state, tmp_path_factory):
             ],
             "tags": [NAMES[number % len(NAMES)][:60]],
             "domain": NAMES[number % len(NAMES)][:60],
+            "metadata": {"content_warning": payload.text.replace("\x00", "")[:200]},
         }
         for number, payload in enumerate(USED)
     ]
@@ -81,12 +82,20 @@ def besieged(stack, chromium, admin_state, tmp_path_factory):
 
 
 def hostile_notes(page: Page, url: str, project: int) -> None:
-    """The smaller fields: notes of a skip and of an invitation, a change note, a message."""
+    """The smaller fields: notes of a skip and of an invitation, questions and answers, a message."""
     for number in range(10):
         on_desk = post(page, url, f"/api/v1/projects/{project}/next", {})["assignment"]
         assert isinstance(on_desk, dict)
         note = {"reason": "other", "note": USED[number].text.replace("\x00", "")[:400]}
         post(page, url, f"/api/v1/assignments/{on_desk['public_id']}/skip", note)
+    questions = f"/api/v1/projects/{project}/guidelines/questions"
+    for number in range(10):
+        text = USED[number].text.replace("\x00", "")
+        asked = post(page, url, questions, {"text": text[:2000]})
+        answer = {"answer": text[:2000], "is_shared": True, "is_example": True}
+        post(page, url, f"{questions}/{asked['id']}/answer", answer, "put")
+    # What is covered could not do its worst.
+    post(page, url, "/api/v1/account/reading", {"covers_warned": False}, "put")
     made = {}
     for name in NAMES[:5]:
         made = post(page, url, f"/api/v1/projects/{project}/invitations", {"role": "annotator", "note": name})
@@ -174,7 +183,19 @@ def test_the_desk_shows_hostile_comparisons_and_takes_hostile_reasons(besieged, 
 
 def test_every_page_shows_hostile_text_harmlessly(besieged, stack, page):
     base = f"{stack.url}/projects/{besieged['project']}"
-    for name in ("", "tasks", "guidelines", "guidelines/edit", "import", "jobs", "audit", "settings", "people"):
+    for name in (
+        "",
+        "tasks",
+        "guidelines",
+        "guidelines?q=a",
+        "guidelines/questions",
+        "guidelines/edit",
+        "import",
+        "jobs",
+        "audit",
+        "settings",
+        "people",
+    ):
         page.goto(f"{base}/{name}".rstrip("/"))
         unharmed(page)
     for address in ("/", "/people", "/audit", "/inbox", "/account"):

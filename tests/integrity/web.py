@@ -26,14 +26,16 @@ HTMX = {"HX-Request": "true"}
 
 
 @contextlib.contextmanager
-def web(world: World, n: int = 1, *, pool: int = 10) -> Iterator[list[str]]:
-    """The addresses of `n` web processes over the world's database."""
-    with web_processes(world, n, pool=pool) as served:
+def web(world: World, n: int = 1, *, pool: int = 10, program: str = "app", **variables: str) -> Iterator[list[str]]:
+    """The addresses of `n` web processes over the world's database; `program` is the module that is run."""
+    with web_processes(world, n, pool=pool, program=program, **variables) as served:
         yield list(served)
 
 
 @contextlib.contextmanager
-def web_processes(world: World, n: int = 1, *, pool: int = 10) -> Iterator[dict[str, int]]:
+def web_processes(
+    world: World, n: int = 1, *, pool: int = 10, program: str = "app", **variables: str
+) -> Iterator[dict[str, int]]:
     """The same, with the process id of each address."""
     environment = {
         **os.environ,
@@ -42,11 +44,12 @@ def web_processes(world: World, n: int = 1, *, pool: int = 10) -> Iterator[dict[
         "ACCORD_LOG_LEVEL": "CRITICAL",
         "ACCORD_DATABASE_POOL_SIZE": str(pool),
         "ACCORD_REQUEST_RATE": "1000000",
+        **variables,
     }
     ports = [free_port() for _ in range(n)]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "app", "serve", "--port", str(port)],
+            [sys.executable, "-m", program, "serve", "--port", str(port)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,

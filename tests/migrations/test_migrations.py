@@ -36,7 +36,7 @@ def test_a_migrated_database_is_known_without_alembic(database_url):
 
 
 def test_a_database_at_another_version_is_left_to_alembic(database_url, tmp_path):
-    (tmp_path / "next.py").write_text('revision: str = "9999"\ndown_revision = "0004"\n')
+    (tmp_path / "next.py").write_text('revision: str = "9999"\ndown_revision = "0005"\n')
 
     assert schema_version.newest(tmp_path) == {"9999"}
     assert not schema_version.is_newest(database_url, tmp_path)

@@ -1,4 +1,7 @@
-"""A pseudo-locale: every text in brackets, so that a text that passes gettext by stands out on a page."""
+"""Pseudo-locales: every text accented, a third longer and in brackets; and the same written from right to left.
+
+A text that passes gettext by stands out on a page, and one that has no room to grow runs out of it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from babel.messages.pofile import write_po
 from scripts import messages
 
 LOCALE = "eo"
+RIGHT_TO_LEFT = "he"
 OPEN, CLOSE, BETWEEN = "⟦", "⟧", "\x1f"
 # Written by people, by machines for machines, or in the reader's locale by Babel: no text of ours.
 SKIPPED = frozenset({"script", "style", "time", "pre", "code", "kbd", "svg", "template", "textarea"})
@@ -24,20 +28,43 @@ _INNERMOST = re.compile(f"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
+_PLACEHOLDER = re.compile(r"(%\(\w+\)[a-z]|%%|%[a-z])")
+_ACCENTS = str.maketrans("aceinosuyzACEINOSUYZ", "àçéîñöšûýžÀÇÉÎÑÖŠÛÝŽ")
+_GROWTH = 0.3
+
+
 def bracketed(text: str) -> str:
     return f"{OPEN}{text}{CLOSE}"
 
 
-def write_catalogue(folder: Path) -> None:
-    """folder/eo/LC_MESSAGES/accord.po with every text of the program in brackets."""
-    catalogue = Catalog(locale=LOCALE, domain=messages.DOMAIN)
-    for message in messages.extract():
+def spoken(text: str, *, is_mirrored: bool = False) -> str:
+    """The text as a pseudo-locale says it; placeholders stay. Mirrored, its letters run from right to left."""
+    parts = _PLACEHOLDER.split(text)
+    accented = "".join(part if number % 2 else part.translate(_ACCENTS) for number, part in enumerate(parts))
+    longer = accented + " öô" * max(1, round(len(text) * _GROWTH / 3))
+    return bracketed(f"\u202e{longer}\u202c" if is_mirrored else longer)
+
+
+def write_catalogue(folder: Path, *locales: str) -> None:
+    """folder/<locale>/LC_MESSAGES/accord.po with every text of the program as the pseudo-locales (or one) say it."""
+    texts = messages.extract()
+    for locale in locales or (LOCALE,):
+        _write(folder, locale, texts)
+
+
+def _write(folder: Path, locale: str, texts: Catalog) -> None:
+    catalogue = Catalog(locale=locale, domain=messages.DOMAIN)
+    is_mirrored = locale == RIGHT_TO_LEFT
+    for message in texts:
         if not message.id:
             continue
-        plural = isinstance(message.id, tuple)
-        said = tuple(map(bracketed, message.id)) if plural else bracketed(message.id)
+        if isinstance(message.id, tuple):
+            one, many = (spoken(text, is_mirrored=is_mirrored) for text in message.id)
+            said: str | tuple[str, ...] = (one, *[many] * (catalogue.num_plurals - 1))
+        else:
+            said = spoken(message.id, is_mirrored=is_mirrored)
         catalogue.add(message.id, said, flags=message.flags, context=message.context)
-    path = folder / LOCALE / "LC_MESSAGES" / f"{messages.DOMAIN}.po"
+    path = folder / locale / "LC_MESSAGES" / f"{messages.DOMAIN}.po"
     path.parent.mkdir(parents=True)
     with path.open("wb") as out:
         write_po(out, catalogue)

@@ -15,7 +15,17 @@ import pytest
 from app.web import responses
 from app.web.render import STATIC, TEMPLATES, environment
 
-VIEWER = SimpleNamespace(id=1, name="Ada Lovelace", pseudonym="quiet-heron", is_instance_admin=True, theme="auto")
+VIEWER = SimpleNamespace(
+    id=1,
+    name="Ada Lovelace",
+    pseudonym="quiet-heron",
+    is_instance_admin=True,
+    theme="auto",
+    text_size="m",
+    reading_width="m",
+    motion="auto",
+    covers_warned=True,
+)
 REQUEST = SimpleNamespace(url=SimpleNamespace(path="/gallery"), state=SimpleNamespace(request_id="r-1"))
 
 

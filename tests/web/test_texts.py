@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from app import queue
 from app.datasets import service
-from app.models import AnnotatorKind, Checkpoint, Job, JobState, ProjectStatus, Role, TrainingLog
+from app.models import AnnotatorKind, Checkpoint, GuidelineQuestion, Job, JobState, ProjectStatus, Role, TrainingLog
+from app.projects.questions import answer, ask
 from app.projects.service import save_draft
 from app.web import i18n
 from scripts import messages
@@ -64,6 +66,15 @@ def project(make, db):
     queue.enqueue(db, queue.Job.IMPORT_TASKS, {}, project_id=project.id)
     trained(make, project)
     save_draft(db, viewer_id=None, project_id=project.id, body=bracketed("draft"), seen_at=None)
+    asker, reviewer = make.member(project), make.member(project, Role.REVIEWER)
+    for person in (asker, reviewer):
+        person.name = bracketed(person.name)
+        make.annotator(person).pseudonym = bracketed(f"member {person.id}")
+    for number in range(2):
+        ask(db, viewer_id=asker.id, project=project, anchor="", text=bracketed(f"question {number}"))
+    answered = db.scalars(sa.select(GuidelineQuestion).limit(1)).one()
+    given = {"text": bracketed("answer"), "is_shared": True, "is_example": True}
+    answer(db, viewer_id=reviewer.id, project=project, question_id=answered.id, **given)
     db.commit()
     return project
 
@@ -105,6 +116,10 @@ OF_A_PROJECT = (
     "/guidelines/versions/2",
     "/guidelines/compare",
     "/guidelines/compare?old=2&new=2",
+    "/guidelines?q=guideline",
+    "/guidelines?q=nothing-like-it",
+    "/guidelines/questions",
+    "/guidelines/questions?said=answered",
     "/guidelines/edit",
     "/audit",
     "/audit?action=project.pause",
@@ -203,6 +218,7 @@ def test_a_new_project_and_its_next_steps(reader, make):
         ("guidelines/draft", {"body": "\x00"}, 422),
         ("guidelines/discard", {}, 409),
         ("restore", {}, 409),
+        ("guidelines/questions", {"anchor": "clause-gone", "text": bracketed("?")}, 422),
         ("training", {"dataset": "9", "epochs": "x", "warmup": "7", "model_kind": "other"}, 422),
         ("training/4/cancel", {}, 409),
     ],

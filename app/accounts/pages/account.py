@@ -15,7 +15,7 @@ from app.accounts.addresses import local_path
 from app.accounts.browsers import browser_name
 from app.accounts.doors import begin_session, field_errors, throttled, with_session
 from app.accounts.navigation import home_nav
-from app.accounts.schemas import ChangePassword, NewApiToken, ProfileForm, ThemeForm
+from app.accounts.schemas import ChangePassword, NewApiToken, ProfileForm, ReadingForm, ThemeForm
 from app.accounts.service import account
 from app.errors import AppError
 from app.web import i18n
@@ -49,6 +49,15 @@ def change_theme(request: Request, session: DbSession, viewer: SignedInViewer, f
     if wanted is not None:
         account.change_theme(session, user_id=viewer.id, theme=wanted.theme)
     return redirect(request, local_path(fields.get("next")))
+
+
+@router.post("/account/reading")
+def change_reading(request: Request, session: DbSession, viewer: CurrentViewer, fields: FormFields) -> Response:
+    wanted, errors = parse_form(ReadingForm, fields)
+    if wanted is None:
+        return _page(request, session, viewer, errors=errors)
+    account.change_reading(session, user_id=viewer.id, **wanted.model_dump())
+    return redirect(request, "/account?done=reading#reading")
 
 
 @router.post("/account/password", dependencies=[Depends(throttled("password", 30))])
@@ -108,6 +117,7 @@ def _page(
     """The whole page; `values` are those of a profile that was refused, `secret` a token just made."""
     done_sentences = {
         "profile": _("Your profile is saved."),
+        "reading": _("Your way of reading is saved."),
         "password": _("Your password is changed. All other sign-ins have ended."),
         "sessions": _("Ended."),
         "token": _("The token is revoked and works no longer."),

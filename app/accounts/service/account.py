@@ -34,6 +34,15 @@ def change_theme(session: Session, *, user_id: int, theme: str) -> None:
     session.get_one(User, user_id).theme = theme
 
 
+def change_reading(
+    session: Session, *, user_id: int, text_size: str, reading_width: str, motion: str, covers_warned: bool
+) -> None:
+    """A matter of taste like the theme."""
+    user = session.get_one(User, user_id)
+    user.text_size, user.reading_width, user.motion = text_size, reading_width, motion
+    user.covers_warned = covers_warned
+
+
 def change_password(session: Session, *, user_id: int, current_password: str, password: str) -> None:
     """All sign-ins end; whoever asked begins a new one."""
     user = queries.lock_user(session, user_id)

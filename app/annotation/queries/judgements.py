@@ -124,6 +124,7 @@ class Content:
     second: str
     schema: dict[str, Any]
     language: str | None
+    warning: str | None
     guideline_number: int | None
     today: int
     total: int
@@ -155,6 +156,7 @@ def _content() -> sa.Select[Any]:
             second_text.text,
             SchemaVersion.definition,
             Task.language,
+            Prompt.meta.op("->>")("content_warning"),
             guideline_number.scalar_subquery(),
             today,
             total,

@@ -15,24 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
-from app.domain.assignment import GROUP, REPEAT_AFTER, REPEAT_BEFORE_LAST, SKILL
+from app.annotation.queries.eligibility import ONCE, Asker, may_be_given
+from app.domain.assignment import REPEAT_AFTER, REPEAT_BEFORE_LAST
 from app.models import (
     Annotation,
     Assignment,
     AssignmentState,
     OverlapReason,
-    Prompt,
-    Response,
     Standing,
     Task,
     TaskKind,
-    TaskResponse,
     TaskStatus,
 )
 from app.models.task import IS_WAITING
 
-ONCE = sa.text("overlap_reason <> 'retest'")
-CLOSED_FOR_GOOD = sa.text("state NOT IN ('expired', 'returned')")
 IS_GOLD = sa.text("kind = 'gold' AND status = 'open'")
 IS_STARTED_FIRST = sa.text("(n_counted + n_leased > 0) DESC")
 
@@ -69,7 +65,7 @@ AS_WRITTEN = {"dml_strategy": "orm"}
 """The parameters are those of the statement; the ORM would otherwise take them for the rows of a bulk INSERT."""
 ME = sa.bindparam("me", type_=sa.BigInteger)
 OF_PROJECT = sa.bindparam("of_project", type_=sa.BigInteger)
-LANGUAGES, DOMAINS, HAS = (sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("reads", "knows", "has"))
+ASKER = Asker(ME, *(sa.bindparam(name, type_=ARRAY(sa.Text)) for name in ("reads", "knows", "has")))
 
 
 def _values(project_id: int, person: Person) -> dict[str, Any]:
@@ -82,56 +78,11 @@ def _values(project_id: int, person: Person) -> dict[str, Any]:
     }
 
 
-def _is_new() -> sa.ColumnElement[bool]:
-    """No assignment of theirs that is open or ended by a deed; one that ran out or was given back may come again."""
-    return ~sa.exists().where(Assignment.task_id == Task.id, Assignment.annotator_id == ME, ONCE, CLOSED_FOR_GOOD)
-
-
-def _may_be_given() -> list[sa.ColumnElement[bool]]:
-    """New to the person, in a language and domain of theirs, asking for no skill they lack, and not of their writing.
-
-    Each condition can be told from one task at a time, so that the walk along the queue ends at the first that fits.
-    """
-    language = sa.func.split_part(sa.func.lower(Task.language), "-", 1)
-    return [
-        _is_new(),
-        sa.or_(Task.language.is_(None), sa.func.cardinality(LANGUAGES) == 0, language == sa.any_(LANGUAGES)),
-        sa.or_(
-            Task.domain.is_(None), sa.func.cardinality(DOMAINS) == 0, sa.func.lower(Task.domain) == sa.any_(DOMAINS)
-        ),
-        ~_lacks(),
-        ~_wrote_some_of_it(),
-    ]
-
-
-def _lacks() -> sa.ColumnElement[bool]:
-    """Whether a tag of the task asks for a skill or group that the person has not."""
-    tag = sa.func.lower(sa.func.unnest(Task.tags).column_valued("tag"))
-    asks = sa.or_(tag.startswith(SKILL, autoescape=True), tag.startswith(GROUP, autoescape=True))
-    lacking = sa.select(sa.func.bool_or(asks & (tag != sa.all_(HAS)))).correlate(Task)
-    return sa.func.coalesce(lacking.scalar_subquery(), sa.false())
-
-
-def _wrote_some_of_it() -> sa.ColumnElement[bool]:
-    """As values of one task, never as a join: the planner would read all responses for authors that hardly exist."""
-    responses = (
-        sa.select(sa.func.bool_or(Response.author_id == ME))
-        .join(TaskResponse, TaskResponse.response_id == Response.id)
-        .where(TaskResponse.task_id == Task.id)
-        .correlate(Task)
-    )
-    prompt = sa.select(Prompt.author_id == ME).where(Prompt.id == Task.prompt_id).correlate(Task)
-    return sa.or_(
-        sa.func.coalesce(responses.scalar_subquery(), sa.false()),
-        sa.func.coalesce(prompt.scalar_subquery(), sa.false()),
-    )
-
-
 def _waiting() -> sa.Select[int]:
     """Tasks of the queue that the person may be given, in the order of ix_task_queue."""
     return (
         sa.select(Task.id)
-        .where(Task.project_id == OF_PROJECT, sa.text(IS_WAITING), *_may_be_given())
+        .where(Task.project_id == OF_PROJECT, sa.text(IS_WAITING), *may_be_given(ASKER))
         .order_by(Task.priority.desc(), Task.due_at, IS_STARTED_FIRST, Task.queue_key)
     )
 
@@ -149,7 +100,7 @@ def _something_waits() -> sa.ColumnElement[bool]:
 def _unseen_gold() -> sa.Select[int]:
     return (
         sa.select(Task.id)
-        .where(Task.project_id == OF_PROJECT, IS_GOLD, *_may_be_given(), _something_waits())
+        .where(Task.project_id == OF_PROJECT, IS_GOLD, *may_be_given(ASKER), _something_waits())
         .order_by(Task.queue_key)
     )
 
@@ -307,7 +258,7 @@ def _remaining() -> sa.Select[bool, bool, bool, bool]:
     is_open = sa.text("task.status = 'open'")
     return sa.select(
         sa.exists(_waiting().order_by(None)),
-        sa.exists().where(*regular, is_open, *_may_be_given()),
+        sa.exists().where(*regular, is_open, *may_be_given(ASKER)),
         sa.exists().where(*regular, is_open),
         sa.exists().where(*regular, Task.status != TaskStatus.ARCHIVED),
     )

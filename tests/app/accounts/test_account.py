@@ -177,3 +177,15 @@ def test_a_session_of_a_deactivated_person_is_worth_nothing(db, browse, person):
     db.execute(sa.update(User).values(is_active=False))
     db.commit()
     assert browser.get("/account").status_code == 303
+
+
+def test_the_way_of_reading_is_kept_and_stands_on_every_page(make, browse):
+    client = browse(make.user())
+    sent = {"text_size": "xl", "reading_width": "s", "motion": "reduced"}
+    assert client.post("/account/reading", data=sent).headers["location"] == "/account?done=reading#reading"
+    page = client.get("/").text
+    assert 'data-text-size="xl" data-reading-width="s" data-motion="reduced"' in page
+    assert client.get("/api/v1/me").json()["reading"] == {**sent, "covers_warned": False}
+    back = client.put("/api/v1/account/reading", json={"text_size": "m", "covers_warned": True}).json()["reading"]
+    assert (back["text_size"], back["reading_width"], back["covers_warned"]) == ("m", "m", True)
+    assert client.post("/account/reading", data={**sent, "text_size": "huge"}).status_code == 422

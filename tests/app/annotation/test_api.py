@@ -38,6 +38,7 @@ def test_next_tells_what_an_annotator_may_know_and_no_more(make, project, client
         "public_id",
         "prompt",
         "messages",
+        "content_warning",
         "left",
         "right",
         "question",

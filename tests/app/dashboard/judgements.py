@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from app.models import Annotation, AssignmentState, Choice, OverlapReason, PolicyVersion, SchemaVersion, Standing
 
 
-def judge(make, task, annotator, *, at=None, supersedes=None):
+def judge(make, task, annotator, *, at=None, supersedes=None, **values):
     """One counted judgement with its assignment; `supersedes` makes it a revision of another."""
     db = make.session
     if supersedes is None:
@@ -27,10 +27,13 @@ def judge(make, task, annotator, *, at=None, supersedes=None):
         task_id=task.id,
         assignment_id=assignment_id,
         annotator_id=annotator.id,
-        choice=Choice.FIRST,
-        strength=1,
-        standing=Standing.COUNTED,
-        overlap_reason=OverlapReason.BASE,
+        **{
+            "choice": Choice.FIRST,
+            "strength": 1,
+            "standing": Standing.COUNTED,
+            "overlap_reason": OverlapReason.BASE,
+            **values,
+        },
         schema_version_id=newest[SchemaVersion],
         policy_version_id=newest[PolicyVersion],
         revision=1 if supersedes is None else supersedes.revision + 1,
