@@ -136,21 +136,38 @@ class Client:
     def submit(
         self,
         serving: Serving | UUID | str,
-        answer: int | Literal["both_bad"],
+        answer: int | Literal["both_bad"] | None = None,
         *,
+        ranking: list[list[str]] | None = None,
+        ratings: dict[str, dict[str, int]] | None = None,
+        comparisons: dict[str, str] | None = None,
+        tags: list[str] | None = None,
+        response_tags: dict[str, list[str]] | None = None,
+        edit: dict[str, str] | None = None,
+        demonstration: str | None = None,
         rationale: str = "",
         is_flagged: bool = False,
         active_ms: int | None = None,
         idle_ms: int | None = None,
         idempotency_key: str | None = None,
     ) -> Judgement:
-        """Judge the task: `answer` runs from -S (left much better) over 0 (a tie) to S, or is both_bad.
+        """Judge the task, as its schema asks: responses are called by letters, the first one A.
 
+        `answer` runs from -S (A much better) over 0 (a tie) to S, or is both_bad. `ranking` has places from the best,
+        each with the letters that share it. `ratings` are by criterion and letter, `comparisons` by criterion a letter
+        or tie, `edit` is {"source": letter, "text": …}, and `demonstration` the answer to a bare prompt.
         Without a key of your own a random one is made, which all attempts of this call carry; give one where your own
         program may call again after a crash.
         """
         body = {
             "answer": answer,
+            "ranking": ranking,
+            "ratings": ratings or {},
+            "comparisons": comparisons or {},
+            "tags": tags or [],
+            "response_tags": response_tags or {},
+            "edit": edit,
+            "demonstration": demonstration,
             "rationale": rationale,
             "is_flagged": is_flagged,
             "active_ms": active_ms,

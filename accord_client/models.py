@@ -165,18 +165,19 @@ class Message(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving(Answer):
-    """A task on one's desk: two responses as they stand left and right."""
+    """A task on one's desk. Its responses stand in the order of the screen: judgements call the first one A.
+
+    Without responses the prompt is to be answered. `answer_schema` says what may be answered.
+    """
 
     public_id: UUID
     prompt: str | None
     messages: list[Message]
-    left: str
-    right: str
+    documents: list[dict[str, Any]]
+    responses: list[str]
     question: str
-    strength_steps: int
-    allows_tie: bool
-    allows_both_bad: bool
-    requires_rationale: bool
+    schema_number: int
+    answer_schema: dict[str, Any]
     expires_at: datetime
 
 
@@ -195,7 +196,14 @@ class Judgement(Answer):
     id: int
     public_id: UUID
     revision: int
-    answer: int | str
+    answer: int | str | None
+    ranking: list[list[str]] | None
+    ratings: dict[str, Any]
+    comparisons: dict[str, Any]
+    tags: list[str]
+    response_tags: dict[str, Any]
+    edit: dict[str, Any] | None
+    demonstration: str | None
     rationale: str
     is_flagged: bool
     is_late: bool

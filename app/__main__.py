@@ -112,7 +112,10 @@ def import_(
     source: Annotated[list[str], typer.Argument(metavar="[PROJECT] FILE", help="Project by number or name; the file.")],
     create: Annotated[str | None, typer.Option(help="Make a new project of this name instead of naming one.")] = None,
     data_format: Annotated[
-        str, typer.Option("--format", help="auto, or a published data set's: hh, ukp-convarg1 (FILE is its folder).")
+        str,
+        typer.Option(
+            "--format", help="auto, or a published data set's: finegrained-qa, hh, ukp-convarg1 (FILE is its folder)."
+        ),
     ] = "auto",
     overlap: Annotated[
         int | None, typer.Option(min=1, max=50, help="Judgements wanted on tasks without votes; else the project's.")

@@ -9,6 +9,7 @@ from app.accounts import pages as accounts_pages
 from app.accounts import people_api as accounts_people_api
 from app.annotation import api as annotation_api
 from app.annotation import pages as annotation_pages
+from app.annotation import schema_pages
 from app.dashboard import api as dashboard_api
 from app.dashboard import audit_pages, jobs, jobs_api, sample_pages
 from app.dashboard import pages as dashboard_pages
@@ -38,6 +39,7 @@ def page_routers() -> list[APIRouter]:
         people_pages.router,
         dashboard_pages.router,
         annotation_pages.router,
+        schema_pages.router,
         audit_pages.router,
         sample_pages.router,
         exchange_pages.router,

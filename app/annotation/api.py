@@ -83,7 +83,7 @@ def post_annotation(
         actor_id=access.project.viewer.id,
         now=datetime.now(UTC),
     )
-    return views.annotation_out(taken.annotation, access.row.assignment)
+    return views.annotation_out(taken.annotation, access.row.assignment, access.row.shown_ids)
 
 
 @router.patch("/assignments/{public_id}/annotation")
@@ -101,7 +101,7 @@ def patch_annotation(
         actor_id=access.project.viewer.id,
         now=datetime.now(UTC),
     )
-    return views.annotation_out(taken.annotation, access.row.assignment)
+    return views.annotation_out(taken.annotation, access.row.assignment, access.row.shown_ids)
 
 
 @router.post("/assignments/{public_id}/skip")

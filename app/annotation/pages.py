@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import CurrentViewer
-from app.annotation import queries, service, views
+from app.annotation import labels, queries, service, views
 from app.annotation.access import AssignmentAccess, access_assignment
 from app.annotation.handing_out import Nothing, next_assignment
-from app.annotation.schemas import MAX_NOTE, MAX_RATIONALE, JudgementForm, RevisionForm, SkipForm
+from app.annotation.schemas import MAX_NOTE, MAX_RATIONALE, MAX_WRITTEN, JudgementForm, RevisionForm, SkipForm
 from app.errors import Invalid
 from app.models import Role, Standing
 from app.projects.access import ProjectAccess, access_project, require_writable
@@ -83,7 +83,7 @@ def show_history(request: Request, session: DbSession, access: Member, cursor: i
     context = {
         "project": access.project,
         "nav": studio_nav(access, "judge"),
-        "entries": [(entry, views.answer_label(entry.answer)) for entry in entries],
+        "entries": [(entry, labels.answer_label(entry)) for entry in entries],
         "desk_url": base,
         "newest_url": f"{base}/history" if cursor is not None else None,
         "older_url": f"{base}/history?cursor={following}" if following is not None else None,
@@ -241,7 +241,7 @@ def _empty_desk(
         day_start=views.day_start(access.project, now),
     )
     context = _page_context(request, session, access, progress, None)
-    context |= {"task": None, "nothing": views.nothing_context(reason), "toasts": toasts}
+    context |= {"task": None, "nothing": labels.nothing_context(reason), "toasts": toasts}
     headers = {"Refresh": BUSY_SECONDS} if reason == Nothing.BUSY else None
     return render(request, PAGE, context, block="work", headers=headers)
 
@@ -285,7 +285,7 @@ def _edit_page(
     newest_guideline = queries.newest_guideline_id(session, project.project.id)
     context = _page_context(request, session, project, shown.progress, newest_guideline)
     context |= {
-        "task": views.edit_context(shown, newest, key=key, filled=filled),
+        "task": views.edit_context(shown, newest, shown_ids=access.row.shown_ids, key=key, filled=filled),
         "is_edit": True,
         "exit_url": context["history_url"],
     }
@@ -310,11 +310,14 @@ def _complaint(error: ValidationError | Invalid) -> str:
     if isinstance(error, Invalid):
         text = _(error.message)
         return text % error.parameters if error.parameters else text
-    field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+    place = error.errors(include_url=False, include_input=False)[0]["loc"]
+    field = str(place[0]) if place else ""
     texts = {
         "choice": _("Choose which response is better, or skip this one."),
         "rationale": _("Your reasons are too long: %(maximum)s characters at most.") % {"maximum": MAX_RATIONALE},
         "skip_reason": _("Choose a reason for skipping."),
         "note": _("Your note is too long: %(maximum)s characters at most.") % {"maximum": MAX_NOTE},
+        "edit": _("Your text is too long, or does not say which response it is a copy of."),
+        "demonstration": _("Your text is too long: %(maximum)s characters at most.") % {"maximum": MAX_WRITTEN},
     }
     return texts.get(field, _("This form cannot be used as it was sent. Please load the page again."))

@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from app.projects.definitions import SKIP_REASONS
+from app.projects.definitions import MAX_CRITERIA, MAX_RANKED, MAX_TAGS, SKIP_REASONS, AnswerSchema
 
+LETTERS = "ABCDEFGHI"
+"""Names of the responses as they stand on the screen, the first one A."""
 MAX_RATIONALE = 10_000
 MAX_NOTE = 2_000
+MAX_WRITTEN = 50_000
 DAY_MS = 24 * 60 * 60 * 1000
 # What Postgres refuses in text: NUL, and halves of surrogate pairs that JSON can smuggle in.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -40,16 +43,50 @@ Answer = Literal["both_bad"] | Annotated[int, Field(ge=-4, le=4)]
 Rationale = Annotated[str, BeforeValidator(_clean), StringConstraints(strip_whitespace=True, max_length=MAX_RATIONALE)]
 Milliseconds = Annotated[int | None, BeforeValidator(_time_or_unknown)]
 Key = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[\x21-\x7e]*$")]
+Letter = Annotated[str, StringConstraints(pattern=rf"^[{LETTERS}]$")]
+Criterion = Annotated[str, StringConstraints(max_length=40)]
+Tag = Annotated[str, StringConstraints(max_length=120)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
+Written = Annotated[str, BeforeValidator(_clean), StringConstraints(strip_whitespace=True, max_length=MAX_WRITTEN)]
 
 
-class Judgement(BaseModel):
-    """One answer about the two responses as they stood on the screen."""
+class Edit(BaseModel):
+    """A better response, written from a copy of the response `source`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    answer: Answer = Field(
-        description="-S (left much better) over 0 (a tie) to S (right much better), or both_bad; S is strength_steps."
+    source: Letter
+    text: Written
+
+
+class Said(BaseModel):
+    """What a judgement says. Responses are named by letters as they stood on the screen, the first one A."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    answer: Answer | None = Field(
+        None,
+        description="-S (A much better) over 0 (a tie) to S (B much better), or both_bad; S is strength_steps. "
+        "Null where no choice of two is asked for.",
     )
+    ranking: list[Annotated[list[Letter], Field(max_length=MAX_RANKED)]] | None = Field(
+        None, max_length=MAX_RANKED, description="Places from the best, each with the letters that share it."
+    )
+    ratings: dict[Criterion, dict[Letter, int]] = Field(
+        {}, max_length=MAX_CRITERIA, description="By criterion and letter: points from 1."
+    )
+    comparisons: dict[Criterion, Letter | Literal["tie"]] = Field(
+        {}, max_length=MAX_CRITERIA, description="By criterion: the letter of the response that meets it best, or tie."
+    )
+    tags: Tags = Field([], description="Of the task, where tags belong to tasks.")
+    response_tags: dict[Letter, Tags] = Field({}, description="By letter, where tags belong to responses.")
+    edit: Edit | None = Field(None, description="A better response, written from one of these.")
+    demonstration: Written | None = Field(None, description="The answer to a prompt without responses.")
+
+
+class Judgement(Said):
+    """One judgement of a task as it stood on the screen."""
+
     rationale: Rationale = Field("", description="Reasons, in the annotator's words.")
     is_flagged: bool = Field(False, description="Ask a reviewer to look at this task.")
     active_ms: Milliseconds = Field(None, description="Milliseconds at work on it, as the page measured.")
@@ -57,12 +94,18 @@ class Judgement(BaseModel):
 
     def fingerprint(self, public_id: UUID) -> str:
         """SHA-256 over what was judged, not over the request: a retry has another token and other times."""
-        judged = {
+        judged: dict[str, Any] = {
             "assignment": str(public_id),
             "answer": self.answer,
             "rationale": self.rationale,
             "is_flagged": self.is_flagged,
         }
+        # A bare choice of two has the hash that it always had: what is not said is no part of it.
+        judged |= self.model_dump(
+            mode="json", include=set(Said.model_fields) - {"answer"}, exclude_defaults=True, exclude_none=True
+        )
+        if self.ranking is not None:
+            judged["ranking"] = [sorted(tied) for tied in self.ranking if tied]
         return hashlib.sha256(json.dumps(judged, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -78,9 +121,50 @@ def _from_scale(value: Any) -> Any:
 class JudgementForm(Judgement):
     """The desk's form: the same, with the key that makes sending it twice harmless."""
 
-    answer: Annotated[Answer, BeforeValidator(_from_scale)] = Field(validation_alias="choice")
+    answer: Annotated[Answer | None, BeforeValidator(_from_scale)] = Field(None, validation_alias="choice")
     idempotency_key: Key = ""
     guideline_number: str = Field("", description="The guidelines that stand beside the task, as the page got them.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_fields(cls, fields: Any) -> Any:
+        return from_fields(fields) if isinstance(fields, dict) else fields
+
+
+def from_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """The desk's flat fields as the nested parts of a judgement: rank.A, rating.KEY.A, comparison.KEY, tag.A.0 or
+    tag.task.0, edit_source and edit_text. An empty field says nothing.
+    """
+    places: dict[int, list[str]] = {}
+    ratings: dict[str, dict[str, Any]] = {}
+    comparisons: dict[str, Any] = {}
+    tags: list[Any] = []
+    response_tags: dict[str, list[Any]] = {}
+    for name, value in fields.items():
+        match name.split(".") if value != "" else []:
+            case ["rank", letter]:
+                places.setdefault(_place(value), []).append(letter)
+            case ["rating", key, letter]:
+                ratings.setdefault(key, {})[letter] = value
+            case ["comparison", key]:
+                comparisons[key] = value
+            case ["tag", "task", _number]:
+                tags.append(value)
+            case ["tag", letter, _number]:
+                response_tags.setdefault(letter, []).append(value)
+    found = {name: value for name, value in fields.items() if "." not in name}
+    found |= {"ratings": ratings, "comparisons": comparisons, "tags": tags, "response_tags": response_tags}
+    if places:
+        found["ranking"] = [sorted(places[place]) for place in sorted(places)]
+    if str(fields.get("edit_text") or "").strip():
+        found["edit"] = {"source": fields.get("edit_source"), "text": fields["edit_text"]}
+    return found
+
+
+def _place(value: Any) -> int:
+    if not re.fullmatch("[1-9]", str(value)):
+        raise ValueError("places go from 1 to 9")
+    return int(value)
 
 
 class Revision(Judgement):
@@ -114,21 +198,27 @@ class Message(BaseModel):
     content: str
 
 
+class Document(BaseModel):
+    """A text beside the responses; the title may be empty."""
+
+    title: str
+    text: str
+
+
 class TaskOut(BaseModel):
     """What an annotator may know of a task: never its id, its models, nor why it was asked."""
 
     public_id: UUID
     prompt: str | None = Field(description="The prompt's text; null for a conversation.")
     messages: list[Message] = Field(description="The conversation, oldest first; empty for a plain prompt.")
-    left: str
-    right: str
+    documents: list[Document] = Field(description="Texts to judge by, as the task brought them.")
+    responses: list[str] = Field(
+        description="As they stand on the screen: the first one is A. None: the prompt is to be answered."
+    )
     question: str
-    strength_steps: int
-    allows_tie: bool
-    allows_both_bad: bool
-    asks_rationale: bool
-    requires_rationale: bool
     content_warning: str | None
+    schema_number: int = Field(description="The version of the schema that this task is judged by.")
+    answer_schema: AnswerSchema = Field(description="What may be answered.")
     guideline_number: int | None
     expires_at: datetime
 
@@ -149,13 +239,12 @@ class NextOut(BaseModel):
     progress: ProgressOut
 
 
-class AnnotationOut(BaseModel):
+class AnnotationOut(Said):
     """A judgement that was taken. Sent twice, it has the same id."""
 
     id: int
     public_id: UUID
     revision: int
-    answer: Answer
     rationale: str
     is_flagged: bool
     is_late: bool = Field(description="It came after its place was taken: kept and credited, not counted.")

@@ -7,30 +7,33 @@ Places are given out by app.annotation.handing_out.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.annotation import queries
+from app.annotation import answers, queries
+from app.annotation.answers import Given
 from app.annotation.queries import AssignmentRow
 from app.annotation.schemas import Judgement, Skip
 from app.database import after_commit
 from app.domain import assignment as rules
 from app.domain.overlap import wants_another
 from app.domain.preferences import to_preferences
-from app.errors import Conflict, Forbidden, Invalid
+from app.errors import Conflict, Forbidden
 from app.models import (
     Annotation,
     Assignment,
     AssignmentState,
     OverlapReason,
     Preference,
+    Response,
     Standing,
     TaskKind,
     TaskStatus,
 )
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import EDIT, AnswerSchema, Policy
 from app.web.observability import JUDGEMENTS
 
 
@@ -61,7 +64,7 @@ def submit_annotation(
         return Submitted(_same_again(session, row, fingerprint, idempotency_key), is_repeat=True)
     if assignment.state == AssignmentState.SKIPPED:
         raise Conflict("You skipped this one, so it takes no answer any more.", code="skipped")
-    choice, strength = _as_stored(judgement, row)
+    given = _read(session, judgement, row)
     standing = _standing(row)
     annotation = queries.insert_annotation(
         session,
@@ -69,13 +72,11 @@ def submit_annotation(
         task_id=assignment.task_id,
         assignment_id=assignment.id,
         annotator_id=assignment.annotator_id,
-        choice=choice,
-        strength=strength,
+        **_stored(given, row),
         rationale=judgement.rationale,
         is_flagged=judgement.is_flagged,
         standing=standing,
         overlap_reason=_reason(row),
-        is_swapped=assignment.is_swapped,
         guideline_version_id=assignment.guideline_version_id,
         schema_version_id=assignment.schema_version_id,
         policy_version_id=assignment.policy_version_id,
@@ -88,7 +89,7 @@ def submit_annotation(
     )
     if annotation is None:
         raise key_reused()
-    _write_preference(session, annotation, row)
+    _write_derived(session, annotation, given, row)
     queries.close(
         session,
         assignment_id=assignment.id,
@@ -138,18 +139,26 @@ def _same_again(session: Session, row: AssignmentRow, fingerprint: str, key: str
     )
 
 
-def _as_stored(judgement: Judgement, row: AssignmentRow) -> tuple[str, int]:
-    schema = AnswerSchema.model_validate(row.schema)
-    choice, strength = rules.from_shown(judgement.answer, is_swapped=row.assignment.is_swapped)
-    if strength > schema.strength_steps:
-        raise Invalid("Choose a point of the scale between the two responses.", field="answer")
-    if choice == "tie" and not schema.allows_tie:
-        raise Invalid("Ties are not allowed in this project. Choose a side.", field="answer")
-    if choice == "both_bad" and not schema.allows_both_bad:
-        raise Invalid("“Both bad” is not an answer in this project. Choose a side.", field="answer")
-    if schema.requires_rationale and not judgement.rationale:
-        raise Invalid("Please give your reasons; this project asks for them.", field="rationale")
-    return choice, strength
+def _read(session: Session, judgement: Judgement, row: AssignmentRow) -> Given:
+    return answers.read(
+        judgement,
+        AnswerSchema.model_validate(row.schema),
+        shown=row.shown_ids,
+        is_swapped=row.assignment.is_swapped,
+        source_text=lambda response_id: queries.response_text(session, response_id),
+    )
+
+
+def _stored(given: Given, row: AssignmentRow) -> dict[str, Any]:
+    """The columns of an annotation that hold what was said, and how the responses stood."""
+    n_responses = len(row.response_ids)
+    return {
+        "choice": given.choice,
+        "strength": given.strength,
+        "answer": given.answer.to_json(),
+        "is_swapped": row.assignment.is_swapped if n_responses == 2 else None,
+        "shown_order": row.shown_order if n_responses > 2 else None,
+    }
 
 
 def _standing(row: AssignmentRow) -> Standing:
@@ -186,31 +195,56 @@ def _reason(row: AssignmentRow) -> OverlapReason:
 
 
 def _asks_another(session: Session, row: AssignmentRow) -> bool:
-    """Whether the votes, now that all that were asked for are there, leave open which answer is right."""
+    """Whether the votes, now that all that were asked for are there, leave open which answer is right.
+
+    Only the better of two has an answer that votes can make sure of; every other overlap is fixed.
+    """
     task, policy = row.task, Policy.model_validate(row.policy)
+    asked = AnswerSchema.model_validate(row.schema).pairwise
+    if asked is None or len(row.response_ids) != 2:
+        return False
     if task.n_counted + 1 < task.n_target or task.n_target >= policy.largest_overlap:
         return False
     votes, agreement = queries.votes_of_task(session, project_id=task.project_id, task_id=task.id)
     return wants_another(
         votes,
         agreement=agreement,
-        strength_steps=AnswerSchema.model_validate(row.schema).strength_steps,
+        strength_steps=asked.strength_steps,
         n_target=task.n_target,
         max_overlap=policy.largest_overlap,
     )
 
 
-def _write_preference(session: Session, annotation: Annotation, row: AssignmentRow) -> None:
-    first, second = row.response_ids[:2]
-    derived = to_preferences(annotation.choice, annotation.strength, first, second)
-    session.add(
+def _write_derived(session: Session, annotation: Annotation, given: Given, row: AssignmentRow) -> None:
+    """The preferences that the judgement says, and the response that it wrote: an edit is preferred to its source."""
+    found = answers.derive(given, AnswerSchema.model_validate(row.schema), response_ids=row.response_ids)
+    group_id = uuid4() if len(row.response_ids) > 2 else None
+    rows = [(each.preference, each.criterion, each.strength_steps, group_id) for each in found]
+    edit, text = given.answer.edit, given.answer.demonstration
+    if edit is not None or text is not None:
+        written = Response(
+            prompt_id=row.task.prompt_id,
+            text=edit.text if edit is not None else text,
+            annotation_id=annotation.id,
+            author_id=annotation.annotator_id,
+            edited_from_id=edit.source if edit is not None else None,
+        )
+        session.add(written)
+        session.flush()
+        if edit is not None:
+            rows.append((to_preferences("first", 1, written.id, edit.source), EDIT, 1, None))
+    session.add_all(
         Preference(
             annotation_id=annotation.id,
-            low_response_id=derived.low_response_id,
-            high_response_id=derived.high_response_id,
-            signed_strength=derived.signed_strength,
-            is_both_bad=derived.is_both_bad,
+            low_response_id=preference.low_response_id,
+            high_response_id=preference.high_response_id,
+            signed_strength=preference.signed_strength,
+            is_both_bad=preference.is_both_bad,
+            criterion=criterion,
+            strength_steps=steps,
+            group_id=group,
         )
+        for preference, criterion, steps, group in rows
     )
 
 
@@ -272,20 +306,18 @@ def revise_annotation(
             code="revised_meanwhile",
         )
     _refuse_late_edit(row, first, now)
-    choice, strength = _as_stored(judgement, row)
+    given = _read(session, judgement, row)
     annotation = queries.insert_annotation(
         session,
         project_id=assignment.project_id,
         task_id=assignment.task_id,
         assignment_id=assignment.id,
         annotator_id=assignment.annotator_id,
-        choice=choice,
-        strength=strength,
+        **_stored(given, row),
         rationale=judgement.rationale,
         is_flagged=judgement.is_flagged,
         standing=first.standing,
         overlap_reason=first.overlap_reason,
-        is_swapped=assignment.is_swapped,
         guideline_version_id=queries.newest_guideline_id(session, assignment.project_id),
         schema_version_id=first.schema_version_id,
         policy_version_id=first.policy_version_id,
@@ -300,7 +332,7 @@ def revise_annotation(
     )
     if annotation is None:
         raise key_reused()
-    _write_preference(session, annotation, row)
+    _write_derived(session, annotation, given, row)
     audit.record(
         session,
         "annotation.revise",

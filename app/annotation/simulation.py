@@ -24,7 +24,7 @@ from app.domain.assignment import Dice
 from app.errors import Conflict
 from app.models import Annotator, AnnotatorKind, Assignment
 from app.models import Job as JobRow
-from app.projects.definitions import AnswerSchema
+from app.projects.definitions import AnswerSchema, Asked, Pairwise
 
 ANNOTATORS = 6
 SHARPNESS = 6.0
@@ -49,7 +49,7 @@ def draw_temper(dice: random.Random) -> Temper:
 
 
 def draw_answer(
-    dice: Dice, left: float | None, right: float | None, *, temper: Temper, schema: AnswerSchema
+    dice: Dice, left: float | None, right: float | None, *, temper: Temper, asked: Pairwise
 ) -> int | Literal["both_bad"]:
     """An answer on the scale from the qualities (0..1) of the two shown sides.
 
@@ -59,14 +59,14 @@ def draw_answer(
     if left is None or right is None:
         evidence = 0.0
     else:
-        if schema.allows_both_bad and max(left, right) < BOTH_BAD_BELOW:
+        if asked.allows_both_bad and max(left, right) < BOTH_BAD_BELOW:
             return "both_bad"
         evidence = SHARPNESS * temper.accuracy * (right - left)
     uniform = min(max(dice.random(), 1e-9), 1 - 1e-9)
     latent = evidence - temper.left_pull + math.log(uniform / (1 - uniform))
-    if schema.allows_tie and abs(latent) < TIE_BELOW:
+    if asked.allows_tie and abs(latent) < TIE_BELOW:
         return 0
-    strength = min(schema.strength_steps, 1 + int(abs(latent) / 1.5))
+    strength = min(asked.strength_steps, 1 + int(abs(latent) / 1.5))
     return strength if latent > 0 else -strength
 
 
@@ -153,9 +153,11 @@ def _judge_one(session: Session, job: JobRow, person: Annotator, temper: Temper,
     if row is None:
         raise Conflict("The task was taken away while it was being judged.")
     schema = AnswerSchema.model_validate(row.schema)
+    if schema.pairwise is None or schema.criteria or schema.edit == Asked.REQUIRED or len(row.response_ids) != 2:
+        raise Conflict("Simulated annotators choose the better of two responses. This project asks for other answers.")
     judgement = Judgement(
-        answer=_answer(session, found, schema, temper, dice),
-        rationale="Simulated." if schema.requires_rationale else "",
+        answer=_answer(session, found, schema.pairwise, temper, dice),
+        rationale="Simulated." if schema.rationale == Asked.REQUIRED else "",
     )
     service.submit_annotation(
         session,
@@ -169,9 +171,9 @@ def _judge_one(session: Session, job: JobRow, person: Annotator, temper: Temper,
 
 
 def _answer(
-    session: Session, assignment: Assignment, schema: AnswerSchema, temper: Temper, dice: random.Random
+    session: Session, assignment: Assignment, asked: Pairwise, temper: Temper, dice: random.Random
 ) -> int | Literal["both_bad"]:
     left, right = queries.response_qualities(session, assignment.task_id)[:2]
     if assignment.is_swapped:
         left, right = right, left
-    return draw_answer(dice, left, right, temper=temper, schema=schema)
+    return draw_answer(dice, left, right, temper=temper, asked=asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,45 +10,75 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from app.annotation import queries
+from app.annotation import answers, labels, queries
 from app.annotation.handing_out import Nothing
 from app.annotation.queries import Content
-from app.annotation.schemas import AnnotationOut, HistoryEntry, Message, NextOut, ProgressOut, TaskOut
+from app.annotation.schemas import (
+    LETTERS,
+    AnnotationOut,
+    Document,
+    HistoryEntry,
+    Message,
+    NextOut,
+    ProgressOut,
+    TaskOut,
+)
 from app.annotation.service import edit_deadline, first_key
-from app.domain.assignment import as_shown
+from app.domain.preferences import shown_order
 from app.models import Annotation, Assignment, Project, Standing
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Comparison, Likert, Policy
 from app.web import responses
 from app.web.i18n import gettext as _
 from app.web.i18n import ngettext
 from app.web.markdown import render as render_markdown
 
-EXCERPT = 160
 LONGEST_WARNING = 300
+SHORT_HISTORY = 3
+"""Turns that a conversation may have before all but its last are folded."""
+
+
+class Filled(dict[str, Any]):
+    """Fields of a form by name; one that is not there is empty, so that templates may ask for any."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """An assignment with its texts in the order in which they are shown."""
+    """An assignment with its texts in the order in which they are shown, the first one A."""
 
     assignment: Assignment
     project: Project
     content: Content
     schema: AnswerSchema
-    left: str
-    right: str
+    texts: list[str]
 
     @property
     def progress(self) -> tuple[int, int]:
         return self.content.today, self.content.total
 
+    @property
+    def documents(self) -> list[Document]:
+        return documents_of(self.content.documents)
+
 
 def serving(session: Session, assignment: Assignment, project: Project, *, now: datetime) -> Serving:
     content = queries.content(session, assignment, day_start=day_start(project, now))
-    left, right = content.first, content.second
-    if assignment.is_swapped:
-        left, right = right, left
-    return Serving(assignment, project, content, AnswerSchema.model_validate(content.schema), left, right)
+    order = shown_order(len(content.texts), is_swapped=assignment.is_swapped, serving=assignment.public_id.bytes)
+    schema = AnswerSchema.model_validate(content.schema)
+    return Serving(assignment, project, content, schema, [content.texts[position] for position in order])
+
+
+def documents_of(value: Any) -> list[Document]:
+    """The context documents of a task's metadata: texts, or objects of title and text. Anything else is left out."""
+    found = []
+    for each in value if isinstance(value, list) else []:
+        if isinstance(each, str) and each.strip():
+            found.append(Document(title="", text=each))
+        elif isinstance(each, dict) and isinstance(each.get("text"), str) and each["text"].strip():
+            found.append(Document(title=str(each.get("title") or ""), text=each["text"]))
+    return found
 
 
 def day_start(project: Project, now: datetime) -> datetime:
@@ -67,7 +97,6 @@ def progress_context(today: int, total: int) -> dict[str, Any]:
 
 def task_context(shown: Serving, *, now: datetime, filled: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """For annotation/_task.html. `filled` are a refused form's fields, shown again as they were sent."""
-    filled = filled or {}
     base = f"/projects/{shown.project.id}/judge"
     own = f"{base}/{shown.assignment.public_id}"
     return {
@@ -78,32 +107,28 @@ def task_context(shown: Serving, *, now: datetime, filled: Mapping[str, Any] | N
         "undo_url": f"{base}/last" if shown.content.total else None,
         "post_target": "#task",
         **_texts(shown),
-        "skip_reasons": skip_reasons(),
+        "skip_reasons": labels.skip_reasons(),
         "hidden": {
             "idempotency_key": first_key(shown.assignment),
             "guideline_number": shown.content.guideline_number or "",
         },
         "lease_until": shown.assignment.expires_at.isoformat(),
         "draft_key": str(shown.assignment.public_id),
-        "choice": filled.get("choice"),
-        "rationale": filled.get("rationale"),
-        "is_flagged": bool(filled.get("is_flagged")),
-        "error": filled.get("error"),
+        "filled": Filled(filled or {}),
         "is_late": shown.assignment.expires_at <= now or shown.assignment.closed_at is not None,
     }
 
 
 def edit_context(
-    shown: Serving, newest: Annotation, *, key: str, filled: Mapping[str, Any] | None = None
+    shown: Serving,
+    newest: Annotation,
+    *,
+    shown_ids: Sequence[int],
+    key: str,
+    filled: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The same block for changing a judgement: filled with the newest revision, or with a refused form's fields."""
     own = f"/projects/{shown.project.id}/judge/edit/{shown.assignment.public_id}"
-    answer = as_shown(newest.choice, newest.strength, is_swapped=shown.assignment.is_swapped)
-    filled = filled or {
-        "choice": scale_value(answer),
-        "rationale": newest.rationale,
-        "is_flagged": newest.is_flagged,
-    }
     return {
         "action": own,
         "skip_action": None,
@@ -115,33 +140,23 @@ def edit_context(
         "skip_reasons": [],
         "hidden": {"idempotency_key": key, "revision": newest.revision},
         "draft_key": f"{shown.assignment.public_id}-{newest.revision}",
-        "choice": filled.get("choice"),
-        "rationale": filled.get("rationale"),
-        "is_flagged": bool(filled.get("is_flagged")),
-        "error": filled.get("error"),
+        "filled": Filled(filled or to_fields(annotation_out(newest, shown.assignment, shown_ids), shown.schema)),
         "is_late": False,
     }
 
 
 def _texts(shown: Serving) -> dict[str, Any]:
     """Prompt, responses and what may be answered. Nothing here may differ between gold and other tasks."""
-    image = _("image")
-    lang = shown.content.language
-    messages = shown.content.prompt.get("messages")
     return {
-        "prompt": None if messages else render_markdown(shown.content.prompt.get("text", ""), image_label=image),
-        "turns": [(turn["role"], render_markdown(turn["content"], image_label=image)) for turn in messages]
-        if messages
-        else None,
-        "prompt_lang": lang,
-        "responses": responses.show((shown.left, shown.right), lang=lang, image_label=image),
         "content_warning": content_warning(shown),
         "question": shown.project.question,
-        "steps": shown.schema.strength_steps,
-        "allow_tie": shown.schema.allows_tie,
-        "allow_both_bad": shown.schema.allows_both_bad,
-        "asks_rationale": shown.schema.asks_rationale or shown.schema.requires_rationale,
-        "requires_rationale": shown.schema.requires_rationale,
+        **shown_texts(
+            shown.content.prompt,
+            shown.texts,
+            shown.documents,
+            schema=shown.schema,
+            lang=shown.content.language,
+        ),
     }
 
 
@@ -155,6 +170,67 @@ def content_warning(shown: Serving) -> str | None:
     return own[:LONGEST_WARNING]
 
 
+def shown_texts(
+    prompt: Mapping[str, Any],
+    texts: Sequence[str],
+    documents: Sequence[Document],
+    *,
+    schema: AnswerSchema,
+    lang: str | None,
+) -> dict[str, Any]:
+    """The part of annotation/_task.html's variables that is the task itself."""
+    image = _("image")
+    messages = prompt.get("messages") or []
+    turns = [(turn["role"], render_markdown(turn["content"], image_label=image)) for turn in messages]
+    shown = responses.show(texts, lang=lang, image_label=image)
+    # The last turn is what is answered; a long history before it is folded.
+    is_long = len(turns) > SHORT_HISTORY
+    return {
+        "prompt": None if messages else render_markdown(prompt.get("text", ""), image_label=image),
+        "history": turns[:-1] if is_long else [],
+        "turns": turns[-1:] if is_long else turns,
+        "prompt_lang": lang,
+        "documents": [
+            {"title": each.title, "html": render_markdown(each.text, image_label=image)} for each in documents
+        ],
+        "responses": [
+            {"letter": letter, "number": number, "text": text}
+            for number, (letter, text) in enumerate(zip(LETTERS, shown, strict=False), start=1)
+        ],
+        "texts": shown,
+        "schema": schema,
+        "pairwise": schema.pairwise if len(texts) == 2 else None,
+        "ranking": schema.ranking if texts else None,
+        "criteria": [criterion for criterion in schema.criteria if is_asked(criterion, len(texts))],
+    }
+
+
+def is_asked(criterion: Likert | Comparison, n_responses: int) -> bool:
+    """One response alone can be rated, and compared with none."""
+    return n_responses >= (1 if isinstance(criterion, Likert) else 2)
+
+
+def to_fields(said: AnnotationOut, schema: AnswerSchema) -> dict[str, Any]:
+    """A judgement as the desk's form sends it; app.annotation.schemas.from_fields is the way back."""
+    fields: dict[str, Any] = {"rationale": said.rationale}
+    if said.is_flagged:
+        fields["is_flagged"] = "true"
+    if said.answer is not None:
+        fields["choice"] = scale_value(said.answer)
+    for place, tied in enumerate(said.ranking or [], start=1):
+        fields |= {f"rank.{letter}": str(place) for letter in tied}
+    for key, points_of in said.ratings.items():
+        fields |= {f"rating.{key}.{letter}": str(points) for letter, points in points_of.items()}
+    fields |= {f"comparison.{key}": best for key, best in said.comparisons.items()}
+    for subject, tags in {"task": said.tags, **said.response_tags}.items():
+        fields |= {f"tag.{subject}.{schema.tags.names.index(tag)}": tag for tag in tags}
+    if said.edit is not None:
+        fields |= {"edit_source": said.edit.source, "edit_text": said.edit.text}
+    if said.demonstration is not None:
+        fields["demonstration"] = said.demonstration
+    return fields
+
+
 def scale_value(answer: int | str) -> str:
     """The value of the radio button that stands for an answer."""
     if isinstance(answer, str):
@@ -164,79 +240,18 @@ def scale_value(answer: int | str) -> str:
     return f"{'a' if answer < 0 else 'b'}{abs(answer)}"
 
 
-def answer_label(answer: int | str) -> str:
-    """An answer in words, by the sides as they were shown."""
-    if answer == "both_bad":
-        return _("Both bad")
-    if answer == 0:
-        return _("Tie")
-    side = "A" if int(answer) < 0 else "B"
-    return _("%(side)s better (%(strength)s)") % {"side": side, "strength": abs(int(answer))}
-
-
-def skip_reasons() -> list[tuple[str, str]]:
-    return [
-        ("unclear", _("The task is unclear")),
-        ("not_my_field", _("I do not know enough about it")),
-        ("harmful", _("It is harmful or disturbing")),
-        ("broken", _("Something is broken or missing")),
-        ("other", _("Another reason")),
-    ]
-
-
-def nothing_context(reason: Nothing) -> dict[str, str]:
-    """Title and sentence of the desk that has nothing on it."""
-    texts = {
-        Nothing.PAUSED: (
-            _("This project is paused"),
-            _("Its admins have stopped handing out tasks for now. What you have judged is safe."),
-        ),
-        Nothing.ARCHIVED: (_("This project is closed"), _("It takes no more judgements. Thank you for your work.")),
-        Nothing.ENOUGH_TODAY: (
-            _("Enough for today"),
-            _("You have given as many judgements as this project asks of you in a day. Thank you; more tomorrow."),
-        ),
-        Nothing.ENOUGH: (
-            _("You have given your share"),
-            _("This project asks no more judgements of you than you have given. Thank you for your work!"),
-        ),
-        Nothing.NO_TASKS: (
-            _("There are no tasks yet"),
-            _("Nothing has been imported into this project so far. Come back later."),
-        ),
-        Nothing.ALL_DONE: (
-            _("All done"),
-            _("Every task of this project has all the judgements it needs. Thank you!"),
-        ),
-        Nothing.OTHERS_AT_WORK: (
-            _("Others are working on the last ones"),
-            _("Each task that is left lies on somebody's desk. One may come back; look again in a while."),
-        ),
-        Nothing.NOTHING_FOR_YOU: (
-            _("You have judged everything you can"),
-            _("The tasks that are left need the judgement of other people. Thank you!"),
-        ),
-        Nothing.BUSY: (_("One moment"), _("The next task is just being put back. It will be here at once.")),
-    }
-    title, text = texts[reason]
-    return {"reason": reason.value, "title": title, "text": text}
-
-
 def task_out(shown: Serving) -> TaskOut:
     messages = shown.content.prompt.get("messages")
     return TaskOut(
         public_id=shown.assignment.public_id,
         prompt=None if messages else shown.content.prompt.get("text", ""),
         messages=[Message(role=turn["role"], content=turn["content"]) for turn in messages or []],
-        left=shown.left,
-        right=shown.right,
+        documents=shown.documents,
+        responses=shown.texts,
         question=shown.project.question,
-        strength_steps=shown.schema.strength_steps,
-        allows_tie=shown.schema.allows_tie,
-        allows_both_bad=shown.schema.allows_both_bad,
-        asks_rationale=shown.schema.asks_rationale,
-        requires_rationale=shown.schema.requires_rationale,
         content_warning=content_warning(shown),
+        schema_number=shown.content.schema_number,
+        answer_schema=shown.schema,
         guideline_number=shown.content.guideline_number,
         expires_at=shown.assignment.expires_at,
     )
@@ -251,12 +266,19 @@ def next_out(found: Serving | Nothing, progress: tuple[int, int]) -> NextOut:
     )
 
 
-def annotation_out(annotation: Annotation, assignment: Assignment) -> AnnotationOut:
+def annotation_out(annotation: Annotation, assignment: Assignment, shown_ids: Sequence[int]) -> AnnotationOut:
+    """`shown_ids` are the response ids as they stood on the screen."""
     return AnnotationOut(
+        **answers.said(
+            annotation.answer,
+            choice=annotation.choice,
+            strength=annotation.strength,
+            shown=shown_ids,
+            is_swapped=assignment.is_swapped,
+        ),
         id=annotation.id,
         public_id=assignment.public_id,
         revision=annotation.revision,
-        answer=as_shown(annotation.choice, annotation.strength, is_swapped=assignment.is_swapped),
         rationale=annotation.rationale,
         is_flagged=annotation.is_flagged,
         is_late=annotation.standing == Standing.LATE,
@@ -273,17 +295,21 @@ def history_entries(
     )
     entries = [
         HistoryEntry(
-            **annotation_out(newest, assignment).model_dump(),
+            **annotation_out(newest, assignment, _shown_ids(assignment, response_ids)).model_dump(),
             prompt_excerpt=excerpt(prompt),
             can_edit=now <= edit_deadline(first, Policy.model_validate(policy)),
         )
-        for newest, first, assignment, prompt, policy in rows[:limit]
+        for newest, first, assignment, prompt, policy, response_ids in rows[:limit]
     ]
     return entries, rows[limit - 1][1].id if len(rows) > limit else None
+
+
+def _shown_ids(assignment: Assignment, response_ids: Sequence[int]) -> list[int]:
+    order = shown_order(len(response_ids), is_swapped=assignment.is_swapped, serving=assignment.public_id.bytes)
+    return [response_ids[position] for position in order]
 
 
 def excerpt(prompt: Mapping[str, Any]) -> str:
     """The beginning of a prompt, or of the last turn of a conversation, on one line."""
     messages = prompt.get("messages") or []
-    text = " ".join(str(messages[-1]["content"] if messages else prompt.get("text", "")).split())
-    return text if len(text) <= EXCERPT else text[: EXCERPT - 1].rstrip() + "…"
+    return labels.cut(str(messages[-1]["content"] if messages else prompt.get("text", "")))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.accounts.access import CurrentViewer
 from app.accounts.navigation import home_nav
-from app.annotation.views import nothing_context
+from app.annotation.labels import nothing_context
 from app.dashboard import service
 from app.dashboard.job_cards import card, title
 from app.dashboard.own_work import own_work

@@ -15,7 +15,7 @@ from app.exchange.reading import Reading
 from app.exchange.service import import_rows
 from app.models import Job, Project, ProjectStatus
 from app.projects import queries as project_queries
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy
 from app.projects.service import create_project
 
 FOLDER = Path(__file__).resolve().parent.parent / "projects" / "sample"
@@ -37,9 +37,11 @@ def create_sample(session: Session, *, actor_id: int | None) -> tuple[Project, b
         timezone="UTC",
         policy=Policy(overlap=about["overlap"], gold_rate=about["gold_rate"]),
         schema=AnswerSchema(
-            strength_steps=about["strength_steps"],
-            allows_tie=about["allow_tie"],
-            allows_both_bad=about["allow_both_bad"],
+            overall=Pairwise(
+                strength_steps=about["strength_steps"],
+                allows_tie=about["allow_tie"],
+                allows_both_bad=about["allow_both_bad"],
+            ),
         ),
         guidelines=(FOLDER / about["guidelines"]).read_text("utf-8"),
         is_sample=True,

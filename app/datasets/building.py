@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from sqlalchemy.orm import Session
 
-from app.datasets import queries
+from app.datasets import demonstrations, queries
 from app.datasets import votes as votes_module
 from app.datasets.schemas import FreezePolicy
 from app.datasets.votes import NamedVotes
@@ -30,6 +30,7 @@ ASSUMED_AGREEMENT = 0.73
 """Where no two people judged the same pair; 72.6 ± 1.5% among InstructGPT's labellers, 73% in Stiennon et al. 2020."""
 SHOWN_VALUES = 50
 SEED = 20_110_117
+MAX_POSITION = 2**15
 
 Write = Callable[[dict[str, Any], bytes], None]
 
@@ -78,6 +79,8 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
     Raises Conflict with a sentence where these votes make no data set.
     """
     named = queries.count_named_votes(session, version_id)
+    if named and not queries.has_preferences(session, version_id):
+        return _build_demonstrations(session, version_id, policy, named=named, write=write)
     votes = votes_module.read(
         session,
         version_id,
@@ -106,9 +109,22 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
     sizes = Counter(texts.cluster[code] for code in np.flatnonzero(kept).tolist())
     held_out = _split(sizes, policy, labels, texts, kept)
     plan = _Plan(labels, kept, votes.newest_guidelines(), held_out, texts.cluster, _rankings(votes, labels))
-    content_hash, seen = _write_rows(session, version_id, votes, policy, plan, write, report)
+    digest = hashlib.sha256()
+    seen = _write_rows(session, version_id, votes, policy, plan, write, report, digest)
+    written = demonstrations.write_rows(
+        session,
+        version_id,
+        policy,
+        cluster_of=_cluster,
+        clusters_of_pairs=frozenset(texts.cluster),
+        held_out=held_out,
+        splits=(TRAIN, HELD_OUT),
+        digest=digest,
+        write=write,
+    )
+    content_hash = digest.hexdigest()
     manifest = {
-        "counts": {**_counts(votes, texts, plan), "named_votes": named},
+        "counts": {**_counts(votes, texts, plan), "named_votes": named, "demonstrations": written},
         **seen,
         "guideline_versions": _guideline_counts(votes),
         "annotator_kinds": votes.kinds,
@@ -118,6 +134,60 @@ def build(session: Session, version_id: int, policy: FreezePolicy, *, write: Wri
         "labels": _distribution(labels, kept),
         "length_only": _length_only(texts, plan),
         "exclusions": dict(sorted(Counter(reasons.values()).items())),
+        "content_hash": content_hash,
+    }
+    return Built(content_hash, manifest)
+
+
+def _build_demonstrations(
+    session: Session, version_id: int, policy: FreezePolicy, *, named: int, write: Write
+) -> Built:
+    """A version of votes that compare nothing: only what was written, with the same manifest."""
+    digest = hashlib.sha256()
+    written = demonstrations.write_rows(
+        session,
+        version_id,
+        policy,
+        cluster_of=_cluster,
+        clusters_of_pairs=(),
+        held_out=(),
+        splits=(TRAIN, HELD_OUT),
+        digest=digest,
+        write=write,
+    )
+    if not sum(written.values()):
+        raise votes_module.no_votes()
+    used, source = _used_agreement(policy, None)
+    counts: dict[str, Counter[Any]] = {"guidelines": Counter(), "kinds": Counter(), "reasons": Counter()}
+    people = set()
+    for annotator_id, kind, reason, guideline, n in queries.voters(session, version_id):
+        people.add(annotator_id)
+        counts["guidelines"][guideline] += n
+        counts["kinds"][kind] += n
+        counts["reasons"][reason] += n
+    nothing = {"rows": 0, "votes": 0, "ties": 0, "clusters": 0}
+    agreement = {"raw": None, "alpha_sym": None, "n_items": 0, "n_votes": 0, "sides": None}
+    content_hash = digest.hexdigest()
+    manifest = {
+        "counts": {
+            **nothing,
+            "annotators": len(people),
+            "splits": {TRAIN: nothing, HELD_OUT: nothing},
+            "named_votes": named,
+            "demonstrations": written,
+        },
+        "criteria": {},
+        "domains": {},
+        "languages": {},
+        "guideline_versions": [
+            {"number": number, "votes": n} for number, n in sorted(counts["guidelines"].items(), key=str)
+        ],
+        "annotator_kinds": dict(counts["kinds"]),
+        "overlap_reasons": dict(counts["reasons"]),
+        "agreement": {**agreement, "used": used, "source": source, "pseudo_votes": ds.rounded(pseudo_votes(used))},
+        "labels": [],
+        "length_only": _estimate(ds.length_only(np.array([], dtype=np.int64), np.array([], dtype=np.int64), seed=SEED)),
+        "exclusions": {},
         "content_hash": content_hash,
     }
     return Built(content_hash, manifest)
@@ -245,11 +315,12 @@ def _write_rows(
     plan: _Plan,
     write: Write,
     report: Report,
-) -> tuple[str, dict[str, Any]]:
+    digest: Any,
+) -> dict[str, Any]:
     codes = votes.codes()
     slices = {(each.by, each.value): each.weight for each in policy.slice_weights}
     seen: dict[str, Counter[str]] = {"criteria": Counter(), "domains": Counter(), "languages": Counter()}
-    digest, done, total = hashlib.sha256(), 0, max(int(plan.kept.sum()), 1)
+    done, total = 0, max(int(plan.kept.sum()), 1)
     for chunk in queries.pair_texts(session, version_id):
         for found in chunk:
             for code in codes[found[0], found[1]]:
@@ -263,7 +334,7 @@ def _write_rows(
                 for name, column in (("criteria", "criterion"), ("domains", "domain"), ("languages", "language")):
                     seen[name][row[column] or ""] += 1
         report(phase="writing", progress=0.5 + 0.4 * done / total, message=str(done))
-    return digest.hexdigest(), {name: dict(counts.most_common(SHOWN_VALUES)) for name, counts in seen.items()}
+    return {name: dict(counts.most_common(SHOWN_VALUES)) for name, counts in seen.items()}
 
 
 def _row(found: Any, code: int, votes: NamedVotes, plan: _Plan, slices: dict[tuple[Any, str], float]) -> dict[str, Any]:
@@ -278,7 +349,7 @@ def _row(found: Any, code: int, votes: NamedVotes, plan: _Plan, slices: dict[tup
     for key in (("domain", domain), ("language", language), ("criterion", criterion)):
         weight *= slices.get(key, 1.0)
     places = plan.ranks.get(code)
-    first, second = sorted((low_place, high_place))
+    first, second = sorted((_place(low_id, low_place), _place(high_id, high_place)))
     return {
         "prompt": content["messages"] if "messages" in content else content.get("text", ""),
         "chosen": chosen[1],
@@ -286,7 +357,7 @@ def _row(found: Any, code: int, votes: NamedVotes, plan: _Plan, slices: dict[tup
         "p": float(labels.p[code]),
         "weight": ds.rounded(weight),
         "margin": float(labels.margin[code]),
-        "pair_id": f"{external_id if external_id is not None else f'prompt-{prompt_id}'}:{first}-{second}",
+        "pair_id": f"{external_id if external_id is not None else f'prompt-{prompt_id}'}:{first[1]}-{second[1]}",
         "group_id": group,
         "rank": None if places is None else [places[chosen[0]], places[rejected[0]]],
         "prompt_cluster": plan.cluster[code],
@@ -299,6 +370,11 @@ def _row(found: Any, code: int, votes: NamedVotes, plan: _Plan, slices: dict[tup
         "models": {"chosen": chosen[2], "rejected": rejected[2]},
         "split": HELD_OUT if plan.cluster[code] in plan.held_out else TRAIN,
     }
+
+
+def _place(response_id: int, position: int | None) -> tuple[int, str]:
+    """Where a response stands among those of its prompt, and its name in a pair's id; written ones come last."""
+    return (position, str(position)) if position is not None else (MAX_POSITION + response_id, f"written-{response_id}")
 
 
 def _counts(votes: NamedVotes, texts: _Texts, plan: _Plan) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from app import storage
 from app.datasets.building import HELD_OUT, TRAIN
 
 ROWS = {TRAIN: "train.jsonl", HELD_OUT: "held_out.jsonl"}
+DEMONSTRATIONS = {TRAIN: "demonstrations.jsonl", HELD_OUT: "held_out_demonstrations.jsonl"}
 PARQUET, MANIFEST, POLICY = "all.parquet", "manifest.json", "policy.json"
-NAMES = (*ROWS.values(), PARQUET, MANIFEST, POLICY)
+NAMES = (*ROWS.values(), *DEMONSTRATIONS.values(), PARQUET, MANIFEST, POLICY)
 MEDIA_TYPES = {
     ".jsonl": "application/x-ndjson",
     ".parquet": "application/vnd.apache.parquet",
@@ -44,6 +45,8 @@ class RowFiles:
         if self._parquet is not None:
             self._stack.callback(self._parquet.close)  # before its file is
         self._rows = dict.fromkeys(ROWS, 0)
+        self._written: dict[str, IO[bytes]] = {split: self._temporary() for split in DEMONSTRATIONS}
+        self._demonstrations = dict.fromkeys(DEMONSTRATIONS, 0)
 
     def _temporary(self) -> IO[bytes]:
         return self._stack.enter_context(tempfile.TemporaryFile())
@@ -62,6 +65,10 @@ class RowFiles:
 
     def write(self, row: dict[str, Any], line: bytes) -> None:
         split = row["split"]
+        if "completion" in row:
+            self._written[split].write(line)
+            self._demonstrations[split] += 1
+            return
         self._lines[split].write(line)
         self._rows[split] += 1
         if self._parquet is not None:
@@ -72,6 +79,10 @@ class RowFiles:
         found = {}
         for split, name in ROWS.items():
             found[name] = _save(version_id, attempt, name, self._lines[split], rows=self._rows[split])
+        for split, name in DEMONSTRATIONS.items():
+            if self._demonstrations[split]:
+                rows = self._demonstrations[split]
+                found[name] = _save(version_id, attempt, name, self._written[split], rows=rows)
         if self._parquet is not None:
             found[PARQUET] = _save(version_id, attempt, PARQUET, self._parquet.end(), rows=sum(self._rows.values()))
         return found

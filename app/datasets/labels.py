@@ -71,7 +71,9 @@ def files() -> dict[str, str]:
     return {
         "train.jsonl": _("Rows to train on"),
         "held_out.jsonl": _("Rows to measure on"),
-        "all.parquet": _("All rows as Parquet"),
+        "demonstrations.jsonl": _("Written answers and edits to fine-tune on"),
+        "held_out_demonstrations.jsonl": _("Written answers and edits to measure on"),
+        "all.parquet": _("All pairs as Parquet"),
         "manifest.json": _("What it is made of, counts and hashes"),
         "policy.json": _("The policy, a sentence for each knob"),
     }

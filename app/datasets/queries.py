@@ -20,7 +20,6 @@ from app.models import (
     Project,
     Prompt,
     Response,
-    SchemaVersion,
     Standing,
     Task,
     TaskStatus,
@@ -157,8 +156,7 @@ def named_votes(session: Session, version_id: int) -> Iterator[Sequence[Any]]:
     (low_response_id, high_response_id, criterion, signed_strength, is_both_bad, group_id, strength_steps, annotator_id,
     annotator_kind, overlap_reason, guideline_version).
     """
-    steps = SchemaVersion.definition["strength_steps"].as_integer()
-    query = (
+    query: Any = (
         sa.select(
             Preference.low_response_id,
             Preference.high_response_id,
@@ -166,7 +164,7 @@ def named_votes(session: Session, version_id: int) -> Iterator[Sequence[Any]]:
             Preference.signed_strength,
             Preference.is_both_bad,
             Preference.group_id,
-            steps,
+            Preference.strength_steps,
             Annotation.annotator_id,
             sa.cast(Annotator.kind, sa.Text),
             sa.cast(Annotation.overlap_reason, sa.Text),
@@ -176,7 +174,6 @@ def named_votes(session: Session, version_id: int) -> Iterator[Sequence[Any]]:
         .join(Annotation, Annotation.id == DatasetVote.annotation_id)
         .join(Preference, Preference.annotation_id == Annotation.id)
         .join(Annotator, Annotator.id == Annotation.annotator_id)
-        .join(SchemaVersion, SchemaVersion.id == Annotation.schema_version_id)
         .outerjoin(GuidelineVersion, GuidelineVersion.id == Annotation.guideline_version_id)
         .where(DatasetVote.dataset_version_id == version_id)
         .order_by(
@@ -190,7 +187,7 @@ def pair_texts(session: Session, version_id: int) -> Iterator[Sequence[Any]]:
     """Chunks of the pairs that the named votes speak of, with their texts, by prompt and response ids.
 
     (low_id, high_id, prompt_id, external_id, content, meta, low_text, high_text, low_model, high_model, low_position,
-    high_position, domain, language).
+    high_position, domain, language). The position of what an annotator wrote is NULL.
     """
     low, high = aliased(Response), aliased(Response)
     pair = (
@@ -231,6 +228,63 @@ def pair_texts(session: Session, version_id: int) -> Iterator[Sequence[Any]]:
         .order_by(Prompt.id, pair.c.low, pair.c.high)
     )
     return _chunks(session, query)
+
+
+def has_preferences(session: Session, version_id: int) -> bool:
+    """Whether the named votes say anything about pairs."""
+    said = sa.exists().where(
+        DatasetVote.dataset_version_id == version_id, Preference.annotation_id == DatasetVote.annotation_id
+    )
+    return bool(session.scalar(sa.select(said)))
+
+
+def written_responses(session: Session, version_id: int) -> Iterator[Sequence[Any]]:
+    """Chunks of what was written in the named votes, by response id; `edited_from` is the place of an edit's source."""
+    source = aliased(Response)
+    query: Any = (
+        sa.select(
+            Response.id.label("response_id"),
+            Response.text,
+            source.position.label("edited_from"),
+            Prompt.id.label("prompt_id"),
+            Prompt.external_id,
+            Prompt.content,
+            Prompt.meta,
+            Task.domain,
+            Task.language,
+            GuidelineVersion.number.label("guideline_version"),
+        )
+        .select_from(DatasetVote)
+        .join(Annotation, Annotation.id == DatasetVote.annotation_id)
+        .join(Response, Response.annotation_id == Annotation.id)
+        .outerjoin(source, source.id == Response.edited_from_id)
+        .join(Prompt, Prompt.id == Response.prompt_id)
+        .join(Task, Task.id == Annotation.task_id)
+        .outerjoin(GuidelineVersion, GuidelineVersion.id == Annotation.guideline_version_id)
+        .where(DatasetVote.dataset_version_id == version_id)
+        .order_by(Response.id)
+    )
+    return _chunks(session, query)
+
+
+def voters(session: Session, version_id: int) -> Sequence[Any]:
+    """(annotator id, kind, reason, guideline number, votes) of the named votes."""
+    return session.execute(
+        sa.select(
+            Annotation.annotator_id,
+            sa.cast(Annotator.kind, sa.Text),
+            sa.cast(Annotation.overlap_reason, sa.Text),
+            GuidelineVersion.number,
+            sa.func.count(),
+        )
+        .select_from(DatasetVote)
+        .join(Annotation, Annotation.id == DatasetVote.annotation_id)
+        .join(Annotator, Annotator.id == Annotation.annotator_id)
+        .outerjoin(GuidelineVersion, GuidelineVersion.id == Annotation.guideline_version_id)
+        .where(DatasetVote.dataset_version_id == version_id)
+        .group_by(Annotation.annotator_id, Annotator.kind, Annotation.overlap_reason, GuidelineVersion.number)
+        .order_by(Annotation.annotator_id)
+    ).all()
 
 
 def _chunks(session: Session, query: sa.Select[Any]) -> Iterator[Sequence[Any]]:

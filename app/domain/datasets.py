@@ -117,6 +117,12 @@ def held_out_clusters(sizes: Mapping[str, int], sided: Collection[str], *, share
     return frozenset(taken)
 
 
+def is_held_out(cluster: str, *, share: float, seed: int) -> bool:
+    """Whether a cluster is held out where nothing is known of the others: about `share` of all names are."""
+    drawn = hashlib.sha256(f"{seed}\x1f{cluster}".encode()).digest()[:8]
+    return int.from_bytes(drawn, "big") < share * 2**64
+
+
 def ranks(wins: Sequence[tuple[int, int]], members: Iterable[int]) -> dict[int, int]:
     """Places 1.. of the members of a ranking from (winner, loser) pairs: one more than how many beat one."""
     beaten = dict.fromkeys(members, 0)

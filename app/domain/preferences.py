@@ -6,7 +6,10 @@ which side a response was shown, nor in which order a pair was stored.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 Choice = Literal["first", "second", "tie", "both_bad"]
@@ -45,6 +48,53 @@ def to_preferences(choice: str, strength: int, first_response_id: int, second_re
         signed_strength=for_first if is_ordered else -for_first,
         is_both_bad=choice == "both_bad",
     )
+
+
+def ranking_pairs(places: Sequence[Sequence[int]]) -> list[CanonicalPreference]:
+    """All K(K-1)/2 pairs of a ranking: `places` from the best, each with the ids of the responses that share it.
+
+    Strength is 1 on a scale of 1; responses of one place are tied. A response named twice is a ValueError.
+    """
+    order = [(place, response_id) for place, tied in enumerate(places) for response_id in tied]
+    if len({response_id for _place, response_id in order}) < len(order):
+        raise ValueError("a response stands twice in the ranking")
+    return [
+        to_preferences("tie", 0, one, other) if place == place_of_other else to_preferences("first", 1, one, other)
+        for (place, one), (place_of_other, other) in combinations(order, 2)
+    ]
+
+
+def rating_pairs(ratings: Mapping[int, int]) -> list[CanonicalPreference]:
+    """All pairs of rated responses, by how many points one is above the other: strengths on a scale of points - 1."""
+    found = []
+    for one, other in combinations(sorted(ratings), 2):
+        difference = ratings[one] - ratings[other]
+        choice = "first" if difference > 0 else "second" if difference < 0 else "tie"
+        found.append(to_preferences(choice, abs(difference), one, other))
+    return found
+
+
+def best_pairs(best: int | None, response_ids: Sequence[int]) -> list[CanonicalPreference]:
+    """What naming the best of several says: it is above each other one, and nothing about the others among themselves.
+
+    `best` None says that none stands out: all are tied.
+    """
+    if best is None:
+        return ranking_pairs([response_ids])
+    if best not in response_ids:
+        raise ValueError("the best response is none of those compared")
+    return [to_preferences("first", 1, best, other) for other in response_ids if other != best]
+
+
+def shown_order(n_responses: int, *, is_swapped: bool, serving: bytes) -> list[int]:
+    """Task positions in the order in which they are shown.
+
+    Two are in order or swapped. More are shuffled by `serving`, random bytes that name the lease, so that the same
+    lease shows the same order whenever it is opened.
+    """
+    if n_responses == 2:
+        return [1, 0] if is_swapped else [0, 1]
+    return sorted(range(n_responses), key=lambda position: hashlib.sha256(serving + bytes([position])).digest())
 
 
 def unswap(side_choice: str, *, is_swapped: bool) -> Choice:

@@ -17,16 +17,16 @@ from app.config import settings
 from app.database import unit_of_work
 from app.errors import ConfigurationError, Invalid, NotFound
 from app.exchange import queries
-from app.exchange.converters import CONVERTERS, write_jsonl
+from app.exchange.converters import CONVERTERS, RANKED, write_jsonl
 from app.exchange.loading import ImportCounts
 from app.exchange.problems import ImportProblem
 from app.exchange.schemas import ImportOptions
 from app.exchange.service import ImportRefused, import_file
 from app.models import Project
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy, Ranking
 from app.projects.service import create_project
 
-FORMATS = {"auto": None, "hh": "hh", "ukp-convarg1": "ukp_convarg1"}
+FORMATS = {"auto": None, "finegrained-qa": "finegrained_qa", "hh": "hh", "ukp-convarg1": "ukp_convarg1"}
 SHOWN_LEFT_OUT = 3
 
 
@@ -162,7 +162,8 @@ def _project(
 ) -> Project:
     if create is not None:
         # Published comparisons are bare choices: a scale of one step takes each as a full vote.
-        schema = AnswerSchema() if data_format == "auto" else AnswerSchema(strength_steps=1)
+        published = Ranking() if FORMATS[data_format] in RANKED else Pairwise(strength_steps=1)
+        schema = AnswerSchema() if data_format == "auto" else AnswerSchema(overall=published)
         return create_project(
             session,
             viewer_id=None,

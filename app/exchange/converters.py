@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from app.exchange.rows import RESPONSE_NAMES, TIE, ReadOptions, to_record
 
 Converter = Callable[[Path, list[ImportProblem]], Iterator[dict[str, Any]]]
 
+_ANSWERS = 4
 _UKP_CHOICES = {"a1": RESPONSE_NAMES[0], "a2": RESPONSE_NAMES[1], "equal": TIE}
 
 
@@ -85,7 +87,55 @@ def hh(folder: Path, skipped: list[ImportProblem]) -> Iterator[dict[str, Any]]:
                 yield to_record(item) | record
 
 
-CONVERTERS = MappingProxyType[str, Converter]({"ukp_convarg1": ukp_convarg1, "hh": hh})
+def finegrained_qa(folder: Path, skipped: list[ImportProblem]) -> Iterator[dict[str, Any]]:
+    """FineGrainedRLHF's QA feedback (Wu et al. 2023): a question with four answers, ranked by one annotator.
+
+    The ranking was published as the six choices between two of them, ties among them. Where these contradict each
+    other there is no ranking, so the row comes without a vote and `skipped` says so. Two answers of a question
+    may say the same; read them with ReadOptions(keep_same=True).
+    """
+    for path in sorted(folder.glob("*.jsonl.gz")):
+        name = path.name.removesuffix(".jsonl.gz")
+        for number, item in enumerate(_lines(path), 1):
+            ranking = _ranked(item["preference"])
+            if ranking is None:
+                skipped.append(ImportProblem(number, "votes", "votes_contradict"))
+            yield {
+                "task_id": f"{name}-{number}",
+                "prompt": item["question"],
+                "responses": [item[f"prediction {place}"] for place in range(1, _ANSWERS + 1)],
+                "language": "en",
+                "metadata": {
+                    "source": "FineGrainedRLHF QA feedback",
+                    "reference": item["gold"],
+                    "published_preferences": item["preference"],
+                },
+                "votes": [] if ranking is None else [{"annotator": "finegrained-rlhf", "ranking": ranking}],
+            }
+
+
+def _ranked(preferences: list[int]) -> list[list[str]] | None:
+    """Places from the best, or None where the choices (0 equal, 1 the first, 2 the second) contradict each other."""
+    pairs = list(combinations(range(_ANSWERS), 2))
+    beaten = [0] * _ANSWERS
+    for (first, second), choice in zip(pairs, preferences, strict=True):
+        if choice:
+            beaten[second if choice == 1 else first] += 1
+    for (first, second), choice in zip(pairs, preferences, strict=True):
+        order = (beaten[first] > beaten[second]) - (beaten[first] < beaten[second])
+        if order != {0: 0, 1: -1, 2: 1}[choice]:
+            return None
+    return [
+        [RESPONSE_NAMES[answer] for answer in range(_ANSWERS) if beaten[answer] == place]
+        for place in sorted(set(beaten))
+    ]
+
+
+CONVERTERS = MappingProxyType[str, Converter](
+    {"ukp_convarg1": ukp_convarg1, "hh": hh, "finegrained_qa": finegrained_qa}
+)
+RANKED = frozenset({"finegrained_qa"})
+"""Those whose votes are rankings; the others choose one of two."""
 
 
 def write_jsonl(records: Iterable[dict[str, Any]], path: Path) -> int:

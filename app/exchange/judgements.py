@@ -66,7 +66,7 @@ def read_votes(values: Any, names: Names, limits: Limits) -> tuple[Vote, ...]:
     for number, value in enumerate(values, 1):
         column = f"votes (number {number})"
         vote = _vote(value, names, column, limits)
-        who = (vote.annotator, vote.pair)
+        who = (vote.annotator, vote.pair if vote.ranking is None else None)
         if who in seen:
             raise RowError("vote_twice", column, annotator=shorten(vote.annotator))
         seen.add(who)
@@ -83,9 +83,10 @@ def _vote(value: Any, names: Names, column: str, limits: Limits) -> Vote:
         annotator = str(annotator)
     if not isinstance(annotator, str) or not annotator.strip():
         raise RowError("vote_annotator", column)
-    choice = _choice(get("choice"), names, f"{column}, choice")
-    pair = _pair(get("pair"), names, column)
-    if choice in _INDEX and _INDEX[choice] not in pair:
+    ranking = _ranking(get("ranking"), names, column)
+    choice = None if ranking is not None else _choice(get("choice"), names, f"{column}, choice")
+    pair = (0, 1) if ranking is not None else _pair(get("pair"), names, column)
+    if choice is not None and choice in _INDEX and _INDEX[choice] not in pair:
         written = " and ".join(name for name, index in names.indexes.items() if index in pair)
         raise RowError("choice_outside", f"{column}, choice", choice=shorten(get("choice")), pair=written)
     rationale = get("rationale")
@@ -97,7 +98,8 @@ def _vote(value: Any, names: Names, column: str, limits: Limits) -> Vote:
         annotator=check_text(annotator, f"{column}, annotator", limits.name_characters).strip(),
         choice=choice,
         pair=pair,
-        strength=_strength(get("strength"), choice, column),
+        ranking=ranking,
+        strength=None if choice is None else _strength(get("strength"), choice, column),
         submitted_at=_time(get("submitted_at"), column),
         seconds=_seconds(get("seconds"), column, limits),
         rationale=rationale,
@@ -117,6 +119,19 @@ def _choice(value: Any, names: Names, column: str) -> str:
             raise RowError("choice_missing", column, choice=shorten(value), known=", ".join(names.indexes))
     known = ", ".join([*names.indexes, TIE, BOTH_BAD])
     raise RowError("choice_unknown", column, choice=shorten(value), known=known)
+
+
+def _ranking(value: Any, names: Names, column: str) -> tuple[tuple[int, ...], ...] | None:
+    """Places from the best; each response of the row stands in one of them."""
+    if value is None:
+        return None
+    places: list[tuple[int, ...]] = []
+    for place in value if isinstance(value, list | tuple) else []:
+        indexes = [names.index(name) for name in (place if isinstance(place, list | tuple) else [place])]
+        places.append(tuple(sorted(index for index in indexes if index is not None)))
+    if sorted(index for place in places for index in place) != list(range(names.count)) or not all(places):
+        raise RowError("vote_ranking", f"{column}, ranking")
+    return tuple(places)
 
 
 def _pair(value: Any, names: Names, column: str) -> tuple[int, int]:

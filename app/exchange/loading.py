@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import uuid4
 
 from sqlalchemy.orm import Session
 
+from app.annotation.answers import Given, StoredAnswer, derive
 from app.database import Base
-from app.domain.preferences import to_preferences
 from app.exchange import queries
-from app.exchange.pairs import Pair, PairVote, pairs_of, problems_of
+from app.exchange.planned import GivenVote, PlannedTask, Positions, problems_of, tasks_of
 from app.exchange.problems import ImportProblem, shorten
 from app.exchange.rows import ImportRow, row_hash
 from app.models import (
@@ -83,8 +84,15 @@ class _Place:
 
     task_id: int
     kind: TaskKind
-    first_id: int
-    second_id: int
+    response_ids: tuple[int, ...]
+    positions: Positions
+
+    def given(self, vote: GivenVote) -> Given:
+        """What the vote says, by response ids."""
+        ids = dict(zip(self.positions, self.response_ids, strict=True))
+        ranking = None if vote.ranking is None else [sorted(ids[each] for each in tied) for tied in vote.ranking]
+        choice = None if vote.choice is None else vote.choice.value
+        return Given(choice, vote.strength, StoredAnswer(ranking=ranking))
 
 
 class Writes(Protocol):
@@ -238,31 +246,32 @@ class Loader:
 
     def _add(self, rows: list[ImportRow]) -> None:
         """Prompts, responses, tasks, known answers and votes of rows that are not there yet."""
-        pairs = [pairs_of(row) for row in rows]
+        planned = [tasks_of(row, self.terms.schema) for row in rows]
         prompt_ids = self.writes.next_ids(self.session, Prompt, len(rows))
         response_ids = iter(self.writes.next_ids(self.session, Response, sum(len(row.responses) for row in rows)))
-        task_ids = iter(self.writes.next_ids(self.session, Task, sum(map(len, pairs))))
+        task_ids = iter(self.writes.next_ids(self.session, Task, sum(map(len, planned))))
         prompts: list[tuple[Any, ...]] = []
         responses: list[tuple[Any, ...]] = []
         tasks: list[tuple[Any, ...]] = []
         compared: list[tuple[int, int, int]] = []
         gold: list[tuple[Any, ...]] = []
-        votes: list[tuple[_Place, PairVote]] = []
-        for row, row_pairs, prompt_id in zip(rows, pairs, prompt_ids, strict=True):
+        votes: list[tuple[_Place, GivenVote]] = []
+        for row, row_tasks, prompt_id in zip(rows, planned, prompt_ids, strict=True):
             prompts.append(self._prompt(row, prompt_id))
             own_ids = [next(response_ids) for _ in row.responses]
             responses += [
                 (own_ids[i], prompt_id, i, response.text, response.model, _json(response.metadata))
                 for i, response in enumerate(row.responses)
             ]
-            for pair in row_pairs:
-                kind = TaskKind.REGULAR if pair.gold is None else TaskKind.GOLD
-                place = _Place(next(task_ids), kind, own_ids[pair.first], own_ids[pair.second])
-                tasks.append(self._task(row, pair, place, prompt_id))
-                compared += [(place.task_id, 0, place.first_id), (place.task_id, 1, place.second_id)]
-                if pair.gold is not None:
-                    gold.append((place.task_id, pair.gold.value, pair.explanation, self.actor_id))
-                votes += [(place, vote) for vote in pair.votes]
+            for task in row_tasks:
+                kind = TaskKind.REGULAR if task.gold is None else TaskKind.GOLD
+                judged = tuple(own_ids[position] for position in task.positions)
+                place = _Place(next(task_ids), kind, judged, task.positions)
+                tasks.append(self._task(row, task, place, prompt_id))
+                compared += [(place.task_id, n, response_id) for n, response_id in enumerate(judged)]
+                if task.gold is not None:
+                    gold.append((place.task_id, task.gold.value, task.explanation, self.actor_id))
+                votes += [(place, vote) for vote in task.votes]
         copy = self.writes.copy_rows
         copy(self.session, Prompt, _PROMPT, prompts)
         copy(self.session, Response, ("id", "prompt_id", "position", "text", "model", "meta"), responses)
@@ -274,7 +283,7 @@ class Loader:
         self.counts.responses += len(responses)
         self.counts.tasks += len(tasks)
         self.counts.gold_tasks += len(gold)
-        self.counts.voted_tasks += sum(bool(pair.votes) for row_pairs in pairs for pair in row_pairs)
+        self.counts.voted_tasks += sum(bool(task.votes) for row_tasks in planned for task in row_tasks)
 
     def _prompt(self, row: ImportRow, prompt_id: int) -> tuple[Any, ...]:
         return (
@@ -288,9 +297,9 @@ class Loader:
             _json(row.metadata),
         )
 
-    def _task(self, row: ImportRow, pair: Pair, place: _Place, prompt_id: int) -> tuple[Any, ...]:
+    def _task(self, row: ImportRow, task: PlannedTask, place: _Place, prompt_id: int) -> tuple[Any, ...]:
         """A task with its votes counted in; those of a gold task are outside overlap and not counted."""
-        counted = len(pair.votes) if place.kind == TaskKind.REGULAR else 0
+        counted = len(task.votes) if place.kind == TaskKind.REGULAR else 0
         wanted = self.terms.extra_overlap if counted else self.terms.overlap
         is_done = place.kind == TaskKind.REGULAR and wanted == 0
         return (
@@ -317,25 +326,29 @@ class Loader:
         if not rows:
             return
         places = {
-            (found.prompt_id, found.first, found.second): _Place(
-                found.task_id, found.kind, found.first_id, found.second_id
+            (found.prompt_id, tuple(found.positions)): _Place(
+                found.task_id, found.kind, tuple(found.response_ids), tuple(found.positions)
             )
             for found in queries.tasks_of_prompts(self.session, [prompt_id for _, prompt_id in rows])
         }
         given = {
-            (found.task_id, found.external_id): (found.choice, found.strength)
+            (found.task_id, found.external_id): (found.choice, found.strength, found.answer)
             for found in queries.imported_votes(self.session, [place.task_id for place in places.values()])
         }
-        new: list[tuple[_Place, PairVote]] = []
+        new: list[tuple[_Place, GivenVote]] = []
         for row, prompt_id in rows:
-            for pair in pairs_of(row):
-                place = places[prompt_id, pair.first, pair.second]
-                for vote in pair.votes:
+            for task in tasks_of(row, self.terms.schema):
+                place = places.get((prompt_id, task.positions))
+                if place is None:
+                    self.problems.append(ImportProblem(row.row, "votes", "schema_changed"))
+                    continue
+                for vote in task.votes:
+                    said_now = (vote.choice, vote.strength, place.given(vote).answer.to_json())
                     before = given.get((place.task_id, vote.annotator))
                     if before is None:
-                        given[place.task_id, vote.annotator] = (vote.choice, vote.strength)
+                        given[place.task_id, vote.annotator] = said_now
                         new.append((place, vote))
-                    elif before == (vote.choice, vote.strength):
+                    elif before == said_now:
                         self.counts.repeated_votes += 1
                     else:
                         said = {"annotator": shorten(vote.annotator)}
@@ -345,7 +358,7 @@ class Loader:
             self.writes.count_more(self.session, counted)
         self._write_votes(new)
 
-    def _write_votes(self, votes: list[tuple[_Place, PairVote]]) -> None:
+    def _write_votes(self, votes: list[tuple[_Place, GivenVote]]) -> None:
         ids = self.writes.next_ids(self.session, Annotation, len(votes))
         terms = self.terms
         versions = (terms.guideline_version_id, terms.schema_version_id, terms.policy_version_id)
@@ -355,8 +368,9 @@ class Loader:
                 self.project_id,
                 place.task_id,
                 self._annotators[vote.annotator],
-                vote.choice.value,
+                None if vote.choice is None else vote.choice.value,
                 vote.strength,
+                _json(place.given(vote).answer.to_json()),
                 vote.rationale,
                 False,
                 (Standing.COUNTED if place.kind == TaskKind.REGULAR else Standing.GOLD).value,
@@ -369,21 +383,29 @@ class Loader:
             for annotation_id, (place, vote) in zip(ids, votes, strict=True)
         )
         self.writes.copy_rows(self.session, Annotation, _ANNOTATION, annotations)
-        self.writes.copy_rows(self.session, Preference, _PREFERENCE, map(_preference, ids, votes))
+        preferences = (
+            row
+            for annotation_id, said in zip(ids, votes, strict=True)
+            for row in _preferences(annotation_id, said, terms)
+        )
+        self.writes.copy_rows(self.session, Preference, _PREFERENCE, preferences)
         self.counts.votes += len(votes)
 
 
-def _preference(annotation_id: int, said: tuple[_Place, PairVote]) -> tuple[Any, ...]:
+def _preferences(annotation_id: int, said: tuple[_Place, GivenVote], terms: Terms) -> Iterator[tuple[Any, ...]]:
     place, vote = said
-    canonical = to_preferences(vote.choice.value, vote.strength, place.first_id, place.second_id)
-    return (
-        annotation_id,
-        canonical.low_response_id,
-        canonical.high_response_id,
-        canonical.signed_strength,
-        canonical.is_both_bad,
-        "overall",
-    )
+    group_id = str(uuid4()) if len(place.response_ids) > 2 else None
+    for derived in derive(place.given(vote), terms.schema, response_ids=place.response_ids):
+        yield (
+            annotation_id,
+            derived.preference.low_response_id,
+            derived.preference.high_response_id,
+            derived.preference.signed_strength,
+            derived.strength_steps,
+            derived.preference.is_both_bad,
+            derived.criterion,
+            group_id,
+        )
 
 
 _PROMPT = ("id", "project_id", "batch_id", "external_id", "content", "content_hash", "search_text", "meta")
@@ -411,6 +433,7 @@ _ANNOTATION = (
     "annotator_id",
     "choice",
     "strength",
+    "answer",
     "rationale",
     "is_flagged",
     "standing",
@@ -427,6 +450,8 @@ _PREFERENCE = (
     "low_response_id",
     "high_response_id",
     "signed_strength",
+    "strength_steps",
     "is_both_bad",
     "criterion",
+    "group_id",
 )

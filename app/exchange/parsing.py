@@ -28,7 +28,7 @@ from app.exchange.values import check_text, read_metadata, read_name
 _TWO_NEEDED = "Give every task at least two responses."
 
 
-def check_columns(columns: Iterable[str]) -> None:
+def check_columns(columns: Iterable[str], *, fewest_responses: int = 2) -> None:
     """Raises UnreadableFileError when no task can be made of these columns: what was found, what is missing."""
     found = list(columns)
     names = set(found)
@@ -42,7 +42,7 @@ def check_columns(columns: Iterable[str]) -> None:
         if names & pair:
             needed += sorted(pair - names)
         else:
-            needed += [name for name in RESPONSE_NAMES[:2] if name not in names]
+            needed += [name for name in RESPONSE_NAMES[:fewest_responses] if name not in names]
     if not needed:
         return
     known = set(COLUMNS)
@@ -76,7 +76,7 @@ def parse_record(row: int, record: dict[str, Any], limits: Limits, options: Read
         if options.chosen_votes:
             votes = (Vote(options.chosen_annotator, RESPONSE_NAMES[names.indexes["chosen"]]),)
     else:
-        responses = _responses(record, limits)
+        responses = _responses(record, limits, options.fewest_responses)
         names = listed_names(len(responses))
     prompt = _prompt(prompt_value, limits)
     if not options.keep_same:
@@ -115,7 +115,7 @@ def _prompt(value: Any, limits: Limits) -> str | tuple[Message, ...]:
     length = sum(len(message.content) for message in messages)
     if length > limits.prompt_characters:
         raise RowError("too_long", "prompt", length=length, limit=limits.prompt_characters)
-    if messages[-1].role != "user":
+    if messages[-1].role not in ("user", "tool"):
         raise RowError("message_last", "prompt", role=messages[-1].role)
     return messages
 
@@ -164,17 +164,17 @@ def _place(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _responses(record: dict[str, Any], limits: Limits) -> tuple[Response, ...]:
+def _responses(record: dict[str, Any], limits: Limits, fewest: int) -> tuple[Response, ...]:
     values = record.get("responses")
     if values is None:
-        return _flat_responses(record, limits)
+        return _flat_responses(record, limits, fewest)
     if any(record.get(name) is not None for name in RESPONSE_NAMES):
         raise RowError("layout_mixed", one="responses", other="response_a, response_b …")
     if isinstance(values, Unparsed):
         raise RowError("cell_json", "responses", detail=str(values))
     if not isinstance(values, list | tuple):
         raise RowError("responses_kind", "responses", kind=kind_of(values))
-    if len(values) < 2:
+    if len(values) < fewest:
         raise RowError("responses_few", "responses", found=len(values))
     if len(values) > MAX_RESPONSES:
         raise RowError("responses_many", "responses", found=len(values), limit=MAX_RESPONSES)
@@ -191,10 +191,10 @@ def _response(value: Any, column: str, limits: Limits) -> Response:
     return Response(text, model, read_metadata(value.get("metadata"), f"{column}, metadata", limits))
 
 
-def _flat_responses(record: dict[str, Any], limits: Limits) -> tuple[Response, ...]:
+def _flat_responses(record: dict[str, Any], limits: Limits, fewest: int) -> tuple[Response, ...]:
     """response_a, response_b …; empty ones at the end are absent, and an empty one between others is a mistake."""
-    count = 2
-    for index in range(MAX_RESPONSES - 1, 1, -1):
+    count = fewest
+    for index in range(MAX_RESPONSES - 1, fewest - 1, -1):
         if record.get(RESPONSE_NAMES[index]) is not None:
             count = index + 1
             break

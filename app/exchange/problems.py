@@ -56,8 +56,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     "task_id_twice": "The task_id %(task_id)s stands already in row %(first)d. Give every task its own.",
     "prompt_kind": "It is %(kind)s. A prompt is text, or a list of messages with role and content.",
     "message_kind": "It is not a message. A message is an object with the texts role and content.",
-    "message_role": "The role %(role)s is unknown. Use system, user or assistant.",
-    "message_last": "The last message is the %(role)s's, and it must be the user's: the responses answer it.",
+    "message_role": "The role %(role)s is unknown. Use system, user, assistant or tool.",
+    "message_last": "The last message is the %(role)s's, and it must be the user's or a tool's: "
+    "the responses answer it.",
     "messages_too_many": "It has %(found)d messages, and at most %(limit)d are allowed.",
     "responses_kind": "It is %(kind)s. Responses are a list of texts, or of objects with text and model.",
     "responses_few": "There are %(found)d responses. Give every task at least two.",
@@ -70,6 +71,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     '"Human:" and "Assistant:" turns. Add a column prompt.',
     "tags_kind": "Tags are a list of texts, or one text with commas or semicolons between them.",
     "tags_many": "There are %(found)d tags, and at most %(limit)d are allowed.",
+    "documents_kind": "Documents in the metadata are a list of texts, or of objects with title and text.",
     "metadata_kind": "It is %(kind)s. Metadata is a JSON object.",
     "metadata_number": "It holds NaN or an infinite number at %(path)s, which JSON cannot keep. Use null or a text.",
     "metadata_value": "It holds %(kind)s at %(path)s, which JSON cannot keep. Use a text or a number.",
@@ -83,12 +85,16 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     "pair_needed": "There are %(found)d responses, so the vote must say which two it compared: "
     '"pair": ["response_a", "response_b"].',
     "pair_kind": 'A pair names two different responses of this row, like ["response_a", "response_b"].',
+    "votes_contradict": "The choices of two contradict each other, so they make no ranking. "
+    "The row is kept without a vote.",
     "votes_kind": "It is %(kind)s. Votes are a list of objects with annotator and choice.",
     "vote_kind": "It is %(kind)s. A vote is an object with annotator and choice.",
     "votes_many": "There are %(found)d votes, and at most %(limit)d are allowed.",
     "vote_annotator": "It has no annotator. Say who gave each vote, by any name or number that stays the same.",
     "vote_twice": "The annotator %(annotator)s has voted on the same two responses already. Keep one of the votes.",
     "vote_strength": "The strength is %(value)s. It is 1, 2, 3 or 4, and left out for a tie or both bad.",
+    "vote_ranking": "A ranking names each response of this row once, the best first; those that share a place stand "
+    'in a list of their own: ["response_b", ["response_a", "response_c"]].',
     "vote_time": "The time %(value)s cannot be read. Write it like 2026-05-31T14:05:00Z, between 1970 and 2100.",
     "vote_seconds": "The seconds are %(value)s. They are a number from 0 to %(limit)d.",
     # The row against the project
@@ -96,6 +102,17 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     "votes_apart": "An earlier row has the same prompt and responses. Put the votes of both into one row.",
     "vote_changed": "The annotator %(annotator)s has already voted otherwise on these responses. "
     "An import never changes a vote; leave this one out.",
+    "bare_prompt": "It has no responses, and this project hands out no bare prompts. Give every task responses, or "
+    "turn answers to bare prompts on in the project's schema.",
+    "responses_not_asked": "It has responses, and this project asks for answers to bare prompts only. Leave them out, "
+    "or add an overall choice or a criterion to the project's schema.",
+    "gold_needs_pairs": "A known answer is a choice of two, which this project does not ask for. Leave it out.",
+    "vote_ranks_pairs": "The vote is a ranking, and this project asks for the better of two responses. Give votes on "
+    "pairs, or make a project that ranks.",
+    "vote_needs_ranking": "The vote is about two responses, and this project ranks all of a task. Give a ranking.",
+    "votes_not_asked": "This project asks for no overall choice, so votes cannot be brought to it. Leave them out.",
+    "schema_changed": "The project asked for something else when these responses were imported, so the vote has no "
+    "task. Leave the votes out.",
     "choice_not_allowed": "The choice %(choice)s is not offered in this project. Allow it in the project's settings.",
     "strength_over_scale": "The annotator %(annotator)s gives the strength %(found)s, and this project's scale ends at "
     "%(limit)d. Change the vote, or the project's settings.",

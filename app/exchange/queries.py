@@ -101,32 +101,27 @@ def known_prompts(
 
 
 def tasks_of_prompts(session: Session, prompt_ids: Sequence[int]) -> Sequence[Any]:
-    """(prompt_id, task_id, kind, first_id, second_id, first, second): each task with its responses and their places."""
-    first, second = sa.orm.aliased(TaskResponse), sa.orm.aliased(TaskResponse)
+    """(prompt_id, task_id, kind, response_ids, positions): each task with its responses and their places in the row."""
+    in_order = TaskResponse.position
     return session.execute(
         sa.select(
             Task.prompt_id,
             Task.id.label("task_id"),
             Task.kind,
-            first.response_id.label("first_id"),
-            second.response_id.label("second_id"),
-            _place(first.response_id).label("first"),
-            _place(second.response_id).label("second"),
+            sa.func.array_agg(TaskResponse.response_id).aggregate_order_by(in_order).label("response_ids"),
+            sa.func.array_agg(Response.position).aggregate_order_by(in_order).label("positions"),
         )
-        .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
-        .join(second, sa.and_(second.task_id == Task.id, second.position == 1))
+        .join(TaskResponse, TaskResponse.task_id == Task.id)
+        .join(Response, Response.id == TaskResponse.response_id)
         .where(Task.prompt_id.in_(prompt_ids))
+        .group_by(Task.id)
     ).all()
 
 
-def _place(response_id: sa.ColumnElement[int] | Any) -> sa.ScalarSelect[int]:
-    return sa.select(Response.position).where(Response.id == response_id).scalar_subquery()
-
-
 def imported_votes(session: Session, task_ids: Sequence[int]) -> Sequence[Any]:
-    """(task_id, external_id, choice, strength) of the votes that earlier imports brought to these tasks."""
+    """(task_id, external_id, choice, strength, answer) of the votes that earlier imports brought to these tasks."""
     return session.execute(
-        sa.select(Annotation.task_id, Annotator.external_id, Annotation.choice, Annotation.strength)
+        sa.select(Annotation.task_id, Annotator.external_id, Annotation.choice, Annotation.strength, Annotation.answer)
         .join(Annotator, Annotator.id == Annotation.annotator_id)
         .where(Annotation.task_id.in_(task_ids), Annotator.kind == AnnotatorKind.IMPORTED)
     ).all()

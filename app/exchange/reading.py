@@ -120,7 +120,7 @@ class Reading:
     def _check_columns(self, columns: Iterable[str], n_rows: int | None) -> None:
         self._declared_rows = n_rows
         names = list(columns)
-        check_columns(names)
+        check_columns(names, fewest_responses=self.options.fewest_responses)
         self._note_unused(names)
 
     def _note_unused(self, columns: Iterable[str]) -> None:

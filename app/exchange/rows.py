@@ -10,7 +10,7 @@ from typing import Any
 
 TIE = "tie"
 BOTH_BAD = "both_bad"
-ROLES = frozenset({"system", "user", "assistant"})
+ROLES = frozenset({"system", "user", "assistant", "tool"})
 RESPONSE_NAMES = tuple(f"response_{letter}" for letter in "abcdefghi")
 MAX_RESPONSES = len(RESPONSE_NAMES)
 
@@ -46,11 +46,16 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """A judgement given elsewhere. `pair` are the two responses compared, by index, in the order of the file."""
+    """A judgement given elsewhere: a choice of two, or a ranking.
+
+    `pair` are the two responses compared, by index, in the order of the file. `ranking` has places from the best, each
+    with the indexes that share it; `choice` is None then.
+    """
 
     annotator: str
-    choice: str
+    choice: str | None
     pair: tuple[int, int] = (0, 1)
+    ranking: tuple[tuple[int, ...], ...] | None = None
     strength: int | None = None
     submitted_at: datetime | None = None
     seconds: float | None = None
@@ -111,6 +116,8 @@ class ReadOptions:
     chosen_annotator: str = "imported"
     keep_same: bool = False
     """Whether two responses that say the same are let through (crowd data has such pairs, with votes)."""
+    fewest_responses: int = 2
+    """0 lets bare prompts through, and 1 single responses, where a project asks for them."""
 
 
 def row_hash(row: ImportRow) -> str:
@@ -161,7 +168,8 @@ def _vote_record(vote: Vote) -> dict[str, Any]:
         {
             "annotator": vote.annotator,
             "choice": vote.choice,
-            "pair": [RESPONSE_NAMES[index] for index in vote.pair],
+            "pair": None if vote.ranking else [RESPONSE_NAMES[index] for index in vote.pair],
+            "ranking": vote.ranking and [[RESPONSE_NAMES[index] for index in tied] for tied in vote.ranking],
             "strength": vote.strength,
             "submitted_at": vote.submitted_at and vote.submitted_at.isoformat(),
             "seconds": vote.seconds,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.exchange.problems import ImportProblem
 from app.exchange.rows import ReadOptions
+from app.projects.definitions import AnswerSchema
 
 
 class ImportOptions(BaseModel):
@@ -27,8 +28,13 @@ class ImportOptions(BaseModel):
     )
     keep_same: bool = Field(False, description="Whether pairs of two equal responses are kept.")
 
-    def reading(self) -> ReadOptions:
-        return ReadOptions(chosen_votes=self.chosen_votes, keep_same=self.keep_same)
+    def reading(self, schema: AnswerSchema) -> ReadOptions:
+        """A vote for `chosen` goes only where the better of two is asked for."""
+        return ReadOptions(
+            chosen_votes=self.chosen_votes and schema.pairwise is not None,
+            keep_same=self.keep_same,
+            fewest_responses=0 if schema.demonstration else schema.fewest_responses,
+        )
 
 
 class ReadingForm(BaseModel):

@@ -125,7 +125,8 @@ def import_file(
     reporter: Report | None = None,
 ) -> ImportCounts:
     """`import_rows` for a file in any of the formats that app.exchange.reading knows."""
-    with closing(Reading(source, filename, options=options.reading())) as reading:
+    _schema_id, schema = project_queries.current_schema(session, project_id)
+    with closing(Reading(source, filename, options=options.reading(schema))) as reading:
         return import_rows(
             session,
             project_id=project_id,
@@ -154,7 +155,7 @@ def rehearse_file(
     seen = Preview()
     terms = _terms(session, project_id, options.overlap, options.extra_overlap)
     loader = Loader(session, project_id=project_id, batch_id=None, actor_id=None, terms=terms, writes=Rehearsal())
-    with closing(Reading(source, filename, options=options.reading())) as reading:
+    with closing(Reading(source, filename, options=options.reading(terms.schema))) as reading:
         for chunk in chunks(reading):
             for item in chunk:
                 seen.see(item)

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import Base
+from app.database import JSON, Base
 from app.models.types import CreatedAt, Id, text_enum
 
 
@@ -115,9 +115,11 @@ class Assignment(Base):
 class Annotation(Base):
     """One submitted judgement, never changed: an edit is a new row that names what it supersedes.
 
-    `strength` is 1..S for a side, 0 for a tie or both bad. `judgement_hash` is over the canonical judgement, so that
-    an honest retry with a fresh CSRF token is recognised. Times are milliseconds measured by the page; NULL when
-    unknown (imported votes).
+    `choice` and `strength` are the pairwise overall choice: 1..S for a side, 0 for a tie or both bad; NULL and 0 where
+    the schema asks for none. `answer` is all else that was said, by response ids (app.annotation.answers.StoredAnswer).
+    Of two responses `is_swapped` says how they stood; of three and more `shown_order` has their task positions as they
+    were shown. `judgement_hash` is over the canonical judgement, so that an honest retry with a fresh CSRF token is
+    recognised. Times are milliseconds measured by the page; NULL when unknown (imported votes).
     """
 
     __tablename__ = "annotation"
@@ -137,7 +139,7 @@ class Annotation(Base):
             "submitted_at",
             postgresql_where=text("supersedes_id IS NULL"),
         ),
-        CheckConstraint("(choice IN ('first', 'second')) = (strength > 0)", name="strength_of_a_side"),
+        CheckConstraint("coalesce(choice IN ('first', 'second'), false) = (strength > 0)", name="strength_of_a_side"),
         CheckConstraint("strength BETWEEN 0 AND 4", name="strength_in_scale"),
         CheckConstraint("(supersedes_id IS NULL) = (revision = 1)", name="revision_counts_up"),
     )
@@ -147,13 +149,15 @@ class Annotation(Base):
     task_id: Mapped[int] = mapped_column(ForeignKey("task.id"))
     assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id"))
     annotator_id: Mapped[int] = mapped_column(ForeignKey("annotator.id"))
-    choice: Mapped[Choice] = mapped_column(text_enum(Choice))
+    choice: Mapped[Choice | None] = mapped_column(text_enum(Choice))
     strength: Mapped[int] = mapped_column(SmallInteger)
+    answer: Mapped[JSON] = mapped_column(server_default=text("'{}'"))
     rationale: Mapped[str] = mapped_column(default="")
     is_flagged: Mapped[bool] = mapped_column(default=False)
     standing: Mapped[Standing] = mapped_column(text_enum(Standing))
     overlap_reason: Mapped[OverlapReason] = mapped_column(text_enum(OverlapReason))
     is_swapped: Mapped[bool | None]
+    shown_order: Mapped[list[int] | None] = mapped_column(ARRAY(SmallInteger))
     guideline_version_id: Mapped[int | None] = mapped_column(ForeignKey("guideline_version.id"))
     schema_version_id: Mapped[int] = mapped_column(ForeignKey("schema_version.id"))
     policy_version_id: Mapped[int] = mapped_column(ForeignKey("policy_version.id"))
@@ -168,15 +172,17 @@ class Annotation(Base):
 
 
 class Preference(Base):
-    """Chosen over rejected, derived from an annotation in its transaction; rankings will share a group id.
+    """Chosen over rejected, derived from an annotation in its transaction.
 
-    `signed_strength` is in -S..S and speaks for the response with the lower id; 0 is a tie or both bad, told apart
-    by `is_both_bad`.
+    `signed_strength` is in -S..S and speaks for the response with the lower id, S being `strength_steps`; 0 is a tie or
+    both bad, told apart by `is_both_bad`. The pairs that one annotation says about three or more responses share a
+    `group_id`. `criterion` is `overall`, a criterion's key, or `edit` for what somebody wrote over its source.
     """
 
     __tablename__ = "preference"
     __table_args__ = (
         CheckConstraint("low_response_id < high_response_id", name="canonical_order"),
+        CheckConstraint("abs(signed_strength) <= strength_steps", name="strength_in_scale"),
         Index("ix_preference_annotation_id", "annotation_id"),
         Index("ix_preference_low_response_id_high_response_id", "low_response_id", "high_response_id"),
     )
@@ -186,6 +192,7 @@ class Preference(Base):
     low_response_id: Mapped[int] = mapped_column(ForeignKey("response.id"))
     high_response_id: Mapped[int] = mapped_column(ForeignKey("response.id"))
     signed_strength: Mapped[int] = mapped_column(SmallInteger)
+    strength_steps: Mapped[int] = mapped_column(SmallInteger)
     is_both_bad: Mapped[bool] = mapped_column(default=False)
     criterion: Mapped[str] = mapped_column(default="overall")
     group_id: Mapped[UUID | None]

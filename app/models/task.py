@@ -1,4 +1,7 @@
-"""Prompts with their responses, and the tasks made of them (a task asks about one pair of responses)."""
+"""Prompts with their responses, and the tasks made of them.
+
+A task asks about the responses that it names: a pair, three to nine to be ranked or rated, or none (a bare prompt).
+"""
 
 from __future__ import annotations
 
@@ -100,18 +103,26 @@ class Prompt(Base):
 class Response(Base):
     """One answer to a prompt; `position` is its place in the imported row, `model` never reaches an annotator.
 
-    `author_id` is the annotator who wrote it, who is never asked to judge it.
+    `author_id` is the annotator who wrote it, who is never asked to judge it. What was written in a judgement here has
+    no position: `annotation_id` is the judgement that it is a part of, and `edited_from_id` the response that it
+    improves on (NULL: an answer to a bare prompt).
     """
 
     __tablename__ = "response"
-    __table_args__ = (UniqueConstraint("prompt_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("prompt_id", "position"),
+        CheckConstraint("(position IS NULL) = (annotation_id IS NOT NULL)", name="imported_or_written"),
+        Index("ix_response_annotation_id", "annotation_id", postgresql_where=sa.text("annotation_id IS NOT NULL")),
+    )
 
     id: Mapped[Id]
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id"))
-    position: Mapped[int] = mapped_column(SmallInteger)
+    position: Mapped[int | None] = mapped_column(SmallInteger)
     text: Mapped[str]
     model: Mapped[str | None]
     author_id: Mapped[int | None] = mapped_column(ForeignKey("annotator.id"))
+    annotation_id: Mapped[int | None] = mapped_column(ForeignKey("annotation.id", use_alter=True))
+    edited_from_id: Mapped[int | None] = mapped_column(ForeignKey("response.id"))
     meta: Mapped[JSON] = mapped_column(server_default=sa.text("'{}'"))
 
 

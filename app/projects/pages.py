@@ -1,4 +1,4 @@
-"""Pages of a project's making and settings: new, details, choices, work, pause and archive."""
+"""Pages of a project's making and settings: new, details, work, pause and archive. Its schema has its own page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from app.projects.access import ProjectAccess, ProjectAdmin, require_writable
 from app.projects.definitions import AnswerSchema, Policy, ProjectKind
 from app.projects.languages import language_choices
 from app.projects.navigation import studio_nav
-from app.projects.schemas import ChoicesForm, NewProjectForm, ProjectDetails, WorkForm, timezones
+from app.projects.schema_form import OverallForm
+from app.projects.schemas import NewProjectForm, ProjectDetails, WorkForm, timezones
 from app.web.forms import Errors, FormFields, parse_form
 from app.web.htmx import redirect
 from app.web.i18n import gettext as _
@@ -29,7 +30,7 @@ OVERLAP = {"kind": ProjectKind.MIXED.value, "overlap": "", "max_overlap": ""}
 @router.get("/projects/new")
 def new_project(request: Request, viewer: InstanceAdmin) -> Response:
     defaults = {name: field.default for name, field in ProjectDetails.model_fields.items()}
-    choices = ChoicesForm.values_of(AnswerSchema())
+    choices = OverallForm.values_of(AnswerSchema())
     return _new_project(request, viewer, defaults | choices | {"name": "", **OVERLAP}, {})
 
 
@@ -76,10 +77,8 @@ def _settings(
     project_id = access.project.id
     policy = queries.newest_policy(session, project_id)
     schema = queries.newest_schema(session, project_id)
-    stored = (
-        {name: getattr(access.project, name) for name in ProjectDetails.model_fields}
-        | ChoicesForm.values_of(AnswerSchema.model_validate(schema.definition))
-        | WorkForm.values_of(Policy.model_validate(policy.definition))
+    stored = {name: getattr(access.project, name) for name in ProjectDetails.model_fields} | WorkForm.values_of(
+        Policy.model_validate(policy.definition)
     )
     context = {
         "nav": studio_nav(access, "settings"),
@@ -103,18 +102,6 @@ def change_details(request: Request, session: DbSession, access: ProjectAdmin, f
         return _settings(request, session, access, values=_typed(ProjectDetails, fields), errors=errors)
     service.update_details(session, viewer_id=access.viewer.id, project_id=access.project.id, **wanted.model_dump())
     return redirect(request, f"/projects/{access.project.id}/settings?saved=details#details")
-
-
-@router.post("/projects/{project_id}/settings/choices")
-def change_choices(request: Request, session: DbSession, access: ProjectAdmin, fields: FormFields) -> Response:
-    require_writable(access)
-    wanted, errors = parse_form(ChoicesForm, fields)
-    if wanted is None:
-        return _settings(request, session, access, values=_typed(ChoicesForm, fields), errors=errors)
-    service.change_schema(
-        session, viewer_id=access.viewer.id, project_id=access.project.id, schema=wanted.answer_schema()
-    )
-    return redirect(request, f"/projects/{access.project.id}/settings?saved=choices#choices")
 
 
 @router.post("/projects/{project_id}/settings/work")

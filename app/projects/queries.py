@@ -20,6 +20,7 @@ from app.models import (
     SchemaVersion,
     Task,
     TaskKind,
+    TaskResponse,
     TaskStatus,
     User,
 )
@@ -55,6 +56,27 @@ def newest_schema(session: Session, project_id: int) -> SchemaVersion:
         .order_by(SchemaVersion.number.desc())
         .limit(1)
     ).one()
+
+
+def schema_versions(session: Session, project_id: int) -> Sequence[SchemaVersion]:
+    """All versions, newest first."""
+    return session.scalars(
+        sa.select(SchemaVersion).where(SchemaVersion.project_id == project_id).order_by(SchemaVersion.number.desc())
+    ).all()
+
+
+def unfit_responses(session: Session, project_id: int, counts: Sequence[int]) -> list[int]:
+    """Of the tasks that are not archived: the numbers of responses, out of `counts`, that some task has."""
+    n_responses = sa.select(sa.func.count()).where(TaskResponse.task_id == Task.id).correlate(Task).scalar_subquery()
+    return [
+        n
+        for n in counts
+        if session.scalar(
+            sa.select(
+                sa.exists().where(Task.project_id == project_id, Task.status != TaskStatus.ARCHIVED, n_responses == n)
+            )
+        )
+    ]
 
 
 def current_policy(session: Session, project_id: int) -> tuple[int, Policy]:

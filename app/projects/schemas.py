@@ -21,6 +21,7 @@ from pydantic import (
 
 from app.models import ProjectStatus, Role
 from app.projects.definitions import AnswerSchema, Policy, ProjectKind
+from app.projects.schema_form import OverallForm
 from app.web.forms import storable
 from app.web.i18n import N_
 
@@ -77,25 +78,6 @@ class NewProject(ProjectDetails):
     policy: Policy = Field(Policy.usual(), description="How work is handed out and counted.")
     answer_schema: AnswerSchema = Field(AnswerSchema(), description="What may be answered.")
     guidelines: GuidelineText = Field("", description="Markdown; published as version 1 when not empty.")
-
-
-class ChoicesForm(BaseModel):
-    """An answer schema as a form sends it: a box that is not ticked is absent."""
-
-    allows_tie: bool = False
-    allows_both_bad: bool = False
-    strength_steps: int = Field(3, ge=1, le=4)
-    asks_rationale: bool = False
-    requires_rationale: bool = False
-
-    def answer_schema(self) -> AnswerSchema:
-        """Reasons that must be given are asked for as well."""
-        values = self.model_dump(include=set(AnswerSchema.model_fields))
-        return AnswerSchema.model_validate(values | {"asks_rationale": self.asks_rationale or self.requires_rationale})
-
-    @classmethod
-    def values_of(cls, schema: AnswerSchema) -> dict[str, object]:
-        return schema.model_dump()
 
 
 def _or_none(value: object) -> object:
@@ -160,7 +142,7 @@ class WorkForm(OverlapForm):
         }
 
 
-class NewProjectForm(ProjectDetails, ChoicesForm, OverlapForm):
+class NewProjectForm(ProjectDetails, OverallForm, OverlapForm):
     """The short form for a new project; the rest starts from the defaults and is changed in the settings."""
 
 

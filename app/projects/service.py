@@ -12,7 +12,7 @@ from app import audit
 from app.errors import Conflict, Invalid, NotFound
 from app.models import GuidelineVersion, Membership, PolicyVersion, Project, ProjectStatus, Role, SchemaVersion
 from app.projects import queries, question_queries
-from app.projects.definitions import AnswerSchema, Policy, content_hash
+from app.projects.definitions import MAX_RANKED, AnswerSchema, Policy, content_hash
 
 
 class DraftConflict(Conflict):
@@ -143,12 +143,16 @@ def change_policy(session: Session, *, viewer_id: int, project_id: int, policy: 
 def change_schema(
     session: Session, *, viewer_id: int, project_id: int, schema: AnswerSchema
 ) -> tuple[int, AnswerSchema]:
-    """Append a version if the choices say anything new; a form on a desk is judged by the version it carries."""
+    """Append a version if the schema says anything new; a form on a desk is judged by the version it carries.
+
+    Raises Conflict where tasks are there that the new schema has no question for.
+    """
     _writable(session, project_id)
     newest = queries.newest_schema(session, project_id)
     body = schema.model_dump(mode="json")
     if newest.content_hash == content_hash(body):
         return newest.id, schema
+    _refuse_unfit(session, project_id, schema)
     version = SchemaVersion(
         project_id=project_id,
         number=newest.number + 1,
@@ -168,6 +172,18 @@ def change_schema(
         **_differences(newest.definition, body),
     )
     return version.id, schema
+
+
+def _refuse_unfit(session: Session, project_id: int, schema: AnswerSchema) -> None:
+    asked = [n for n in range(MAX_RANKED + 1) if not schema.fits(n)]
+    unfit = queries.unfit_responses(session, project_id, asked)
+    if unfit:
+        raise Conflict(
+            "This project has tasks with %(found)s responses, which this schema cannot ask about. Archive those tasks "
+            "first, or make a new project. Nothing was changed.",
+            found=", ".join(map(str, unfit)),
+            code="schema_unfit",
+        )
 
 
 def _differences(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:

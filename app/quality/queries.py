@@ -25,11 +25,13 @@ COUNTED_REASONS = (OverlapReason.BASE, OverlapReason.IMPORTED, OverlapReason.CAL
 CRITERION = "overall"
 _CHUNK = 20_000
 
-VoteRow = tuple[int, int, int, int, int, str]
+VoteRow = tuple[int, int, int, int, int, int, int, str]
 
 
 def votes(session: Session, project_id: int) -> Iterator[Sequence[VoteRow]]:
-    """Chunks of (task id, prompt id, annotator id, label, guideline number or 0, kind of annotator), by vote id.
+    """Chunks of (task id, prompt id, annotator id, label, guideline number or 0, ids of both responses, kind), by vote.
+
+    A ranking says one label about each pair of its responses.
 
     Only heads of revisions, only counted votes on regular tasks. The label speaks of the response with the lower id:
     0 A is better, 1 tie, 2 B is better, 3 both bad.
@@ -45,6 +47,8 @@ def votes(session: Session, project_id: int) -> Iterator[Sequence[VoteRow]]:
             Annotation.annotator_id,
             label,
             sa.func.coalesce(GuidelineVersion.number, 0),
+            Preference.low_response_id,
+            Preference.high_response_id,
             sa.cast(Annotator.kind, sa.Text),
         )
         .join(Task, Task.id == Annotation.task_id)
@@ -58,7 +62,7 @@ def votes(session: Session, project_id: int) -> Iterator[Sequence[VoteRow]]:
             Task.kind == TaskKind.REGULAR,
             ~sa.exists().where(later.supersedes_id == Annotation.id),
         )
-        .order_by(Annotation.id)
+        .order_by(Annotation.id, Preference.id)
         .execution_options(yield_per=_CHUNK)
     )
     for chunk in session.execute(statement).partitions():

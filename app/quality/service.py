@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,14 @@ WITHOUT_VERSION = 0
 
 @dataclass(frozen=True, slots=True)
 class ProjectVotes:
-    """(votes,) arrays in the order of vote ids: ids of task, prompt cluster and annotator, code of the label in LABELS,
-    number of the guideline version (0 without one), kind of annotator. `pseudonyms` by annotator id.
+    """(votes,) arrays in the order of vote ids: names of what was judged, ids of prompt cluster and annotator, code of
+    the label in LABELS, number of the guideline version (0 without one), kind of annotator. `pseudonyms` are by
+    annotator id.
+
+    An item is a task that compares two responses, or a pair of those that a task ranks: "17", "17:203-205".
     """
 
-    tasks: Ints
+    items: NDArray[np.str_]
     clusters: Ints
     annotators: Ints
     labels: Ints
@@ -38,11 +42,11 @@ class ProjectVotes:
     pseudonyms: dict[int, str]
 
     def __len__(self) -> int:
-        return len(self.tasks)
+        return len(self.items)
 
     def where(self, keep: NDArray[np.bool_]) -> ProjectVotes:
         return ProjectVotes(
-            tasks=self.tasks[keep],
+            items=self.items[keep],
             clusters=self.clusters[keep],
             annotators=self.annotators[keep],
             labels=self.labels[keep],
@@ -81,17 +85,35 @@ class AgreementReport:
 
 def read_votes(session: Session, project_id: int) -> ProjectVotes:
     """All votes that agreement may count, in three statements."""
-    numbers: list[Ints] = [np.zeros((0, 5), dtype=np.int64)]
+    numbers: list[Ints] = [np.zeros((0, 7), dtype=np.int64)]
     kinds: list[str] = []
     for chunk in queries.votes(session, project_id):
-        numbers.append(np.array([row[:5] for row in chunk], dtype=np.int64))
-        kinds += [row[5] for row in chunk]
-    tasks, prompts, annotators, labels, versions = np.concatenate(numbers).T
+        numbers.append(np.array([row[:7] for row in chunk], dtype=np.int64))
+        kinds += [row[7] for row in chunk]
+    tasks, prompts, annotators, labels, versions, low, high = np.concatenate(numbers).T
     prompt_ids, codes = np.unique(prompts, return_inverse=True)
     cluster_of = queries.prompt_clusters(session, prompt_ids.tolist()) if len(tasks) else {}
     clusters = np.array([cluster_of[prompt_id] for prompt_id in prompt_ids.tolist()], dtype=np.int64)[codes]
     pseudonyms = queries.pseudonyms(session, np.unique(annotators).tolist()) if len(tasks) else {}
-    return ProjectVotes(tasks, clusters, annotators, labels, versions, np.array(kinds, dtype=np.str_), pseudonyms)
+    return ProjectVotes(
+        items=_items(tasks, low, high),
+        clusters=clusters,
+        annotators=annotators,
+        labels=labels,
+        versions=versions,
+        kinds=np.array(kinds, dtype=np.str_),
+        pseudonyms=pseudonyms,
+    )
+
+
+def _items(tasks: Ints, low: Ints, high: Ints) -> NDArray[np.str_]:
+    """(votes,) the task's number, with the pair where the votes on a task speak of several."""
+    pairs = np.unique(np.stack([tasks, low, high], axis=1), axis=0)
+    several = np.unique(pairs[1:, 0][pairs[1:, 0] == pairs[:-1, 0]])
+    names = tasks.astype(np.str_).astype(object)
+    for vote in np.flatnonzero(np.isin(tasks, several)).tolist():
+        names[vote] = f"{tasks[vote]}:{low[vote]}-{high[vote]}"
+    return names.astype(np.str_)
 
 
 def report(votes: ProjectVotes, wanted: AgreementQuery) -> AgreementReport:
@@ -110,12 +132,12 @@ def report(votes: ProjectVotes, wanted: AgreementQuery) -> AgreementReport:
     )
 
 
-def as_file_rows(votes: ProjectVotes) -> Iterator[tuple[int, str, str, int]]:
+def as_file_rows(votes: ProjectVotes) -> Iterator[tuple[str, str, str, int]]:
     """(item, annotator, label, cluster) of each vote, as `python -m app agreement FILE` reads them."""
-    for task, annotator, label, cluster in zip(
-        votes.tasks.tolist(), votes.annotators.tolist(), votes.labels.tolist(), votes.clusters.tolist(), strict=True
+    for item, annotator, label, cluster in zip(
+        votes.items.tolist(), votes.annotators.tolist(), votes.labels.tolist(), votes.clusters.tolist(), strict=True
     ):
-        yield task, votes.pseudonyms[annotator], LABELS[label], cluster
+        yield item, votes.pseudonyms[annotator], LABELS[label], cluster
 
 
 def record_export(session: Session, *, project_id: int, actor_id: int, wanted: AgreementQuery, votes: int) -> None:
@@ -138,7 +160,7 @@ def summarise_votes(votes: ProjectVotes, *, with_pairs: bool = True) -> Agreemen
 
 
 def _coded(votes: ProjectVotes) -> Votes:
-    tasks, items = _first_seen(votes.tasks)
+    names, items = _first_seen(votes.items)
     annotator_ids, annotators = _first_seen(votes.annotators)
     scale = infer_scale(LABELS[code] for code in np.unique(votes.labels))
     place = np.array([scale.names.index(name) if name in scale.names else -1 for name in LABELS], dtype=np.int64)
@@ -147,13 +169,13 @@ def _coded(votes: ProjectVotes) -> Votes:
         annotators=annotators,
         labels=place[votes.labels],
         clusters=_first_seen(votes.clusters)[1],
-        item_names=tuple(map(str, tasks.tolist())),
+        item_names=tuple(names.tolist()),
         annotator_names=tuple(votes.pseudonyms[annotator_id] for annotator_id in annotator_ids.tolist()),
         scale=scale,
     )
 
 
-def _first_seen(values: Ints) -> tuple[Ints, Ints]:
+def _first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
     """The distinct values in the order of first appearance, and each one's code, as a file would be read."""
     distinct, first, codes = np.unique(values, return_index=True, return_inverse=True)
     order = np.argsort(first)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from app.annotation import answers
 from app.models import Choice, TaskKind, TaskStatus
-from app.review.schemas import BulkDeed, Sort, StatusFilter, VoteHint
+from app.review.schemas import BulkDeed, ResponseShown, Sort, StatusFilter, VoteHint, VoteShown
 from app.web.i18n import gettext as _
 
 Options = list[tuple[str, str]]
@@ -63,8 +64,29 @@ def choices() -> Options:
     ]
 
 
-def judged(choice: Choice, strength: int) -> str:
-    """ "A is better, strength 2": by the task's stored order, which is no side of any screen."""
+def judged(vote: VoteShown, responses: list[ResponseShown]) -> list[str]:
+    """What a vote says, part by part, like "A is better, strength 2" or "B > A = C".
+
+    The letters are those of the task's stored order, which is no order of any screen.
+    """
+    ids = [response.id for response in sorted(responses, key=lambda each: each.position)]
+    said = answers.said(vote.answer, choice=vote.choice, strength=vote.strength, shown=ids, is_swapped=False)
+    parts = [_overall(vote.choice, vote.strength)] if vote.choice is not None else []
+    if said["ranking"] is not None:
+        parts.append(" > ".join(" = ".join(tied) for tied in said["ranking"]))
+    for key, points_of in said["ratings"].items():
+        parts.append(f"{key}: " + ", ".join(f"{letter} {points}" for letter, points in points_of.items()))
+    parts += [f"{key}: {_('no difference') if best == 'tie' else best}" for key, best in said["comparisons"].items()]
+    parts += [", ".join(said["tags"])] if said["tags"] else []
+    parts += [f"{letter}: " + ", ".join(tags) for letter, tags in said["response_tags"].items()]
+    if said["edit"] is not None:
+        parts.append(
+            _("Edit of %(letter)s: %(text)s") % {"letter": said["edit"]["source"], "text": said["edit"]["text"]}
+        )
+    return parts + ([said["demonstration"]] if said["demonstration"] is not None else [])
+
+
+def _overall(choice: Choice, strength: int) -> str:
     label = dict(choices())[choice]
     return _("%(choice)s, strength %(strength)s") % {"choice": label, "strength": strength} if strength else label
 

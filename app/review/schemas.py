@@ -250,8 +250,9 @@ class VoteShown(BaseModel):
     id: int
     annotator: str
     annotator_kind: str
-    choice: Choice
+    choice: Choice | None
     strength: int
+    answer: dict[str, Any]
     rationale: str
     is_flagged: bool
     shown_left: Literal["first", "second"] | None

@@ -116,7 +116,7 @@ def show_task(session: Session, task: Task) -> TaskDetail:
 
 def _vote(annotation: Any, annotator: Any, guideline_version: int | None, superseded_by: int | None) -> VoteShown:
     left = {None: None, False: "first", True: "second"}[annotation.is_swapped]
-    names = ("id", "choice", "strength", "rationale", "is_flagged", "started_at", "submitted_at", "active_ms")
+    names = ("id", "choice", "strength", "answer", "rationale", "is_flagged", "started_at", "submitted_at", "active_ms")
     return VoteShown(
         **{name: getattr(annotation, name) for name in (*names, "idle_ms", "revision")},
         annotator=annotator.pseudonym,
@@ -200,6 +200,8 @@ def _archive(session: Session, these: TaskIds) -> tuple[list[int], int]:
 def mark_gold(session: Session, task: Task, *, choice: Choice, explanation: str, actor_id: int) -> None:
     """Give the task a known answer; Conflict once somebody has judged it or has it on the desk."""
     _lock_unjudged(session, task)
+    if len(detail.responses(session, task.id)) != 2:
+        raise Conflict("A known answer is a choice of two, and this task has no two responses.", code="no_pair")
     answer = detail.gold(session, task.id)
     before = answer.choice if answer else None
     if answer is None:

@@ -27,8 +27,13 @@ function form() {
   return document.querySelector("[data-judgement]");
 }
 
-function draftKey() {
-  return `accord:draft:${desk?.dataset.draftKey}`;
+/** Under which a field's text is kept in this browser. */
+function draftKey(field) {
+  return `accord:draft:${desk?.dataset.draftKey}:${field.name}`;
+}
+
+function draftFields() {
+  return desk ? [...desk.querySelectorAll("[data-draft]")] : [];
 }
 
 function writeTimes(target) {
@@ -67,12 +72,14 @@ function setSending(isSending) {
   }
 }
 
-function restoreDraft() {
-  const field = desk.querySelector("[data-draft]");
-  const kept = sessionStorage.getItem(draftKey());
-  if (!field || !kept || field.value) return;
-  field.value = kept;
-  field.closest("details").open = true;
+function restoreDrafts() {
+  for (const field of draftFields()) {
+    const kept = sessionStorage.getItem(draftKey(field));
+    if (!kept || field.value) continue;
+    field.value = kept;
+    const box = field.closest("details");
+    if (box) box.open = true;
+  }
 }
 
 /** Take up the task that is on the page, if it is another one; without a task there is nothing to measure. */
@@ -83,7 +90,7 @@ function start() {
   clearInterval(beat);
   clock = desk && new Clock(performance.now(), isPresent());
   if (!desk) return;
-  restoreDraft();
+  restoreDrafts();
   beat = setInterval(sendHeartbeat, HEARTBEAT_MS);
 }
 
@@ -110,7 +117,7 @@ window.addEventListener("offline", () => setLost(true));
 window.addEventListener("online", sendHeartbeat);
 
 document.addEventListener("input", (event) => {
-  if (event.target.matches("[data-draft]")) sessionStorage.setItem(draftKey(), event.target.value);
+  if (event.target.matches("[data-draft]")) sessionStorage.setItem(draftKey(event.target), event.target.value);
 });
 
 // Bubbling on the document would come after htmx's own listener on the form: capture, so that times are written first.
@@ -147,9 +154,9 @@ document.addEventListener("htmx:response:error", (event) => {
   if ((event.detail?.ctx?.response?.status ?? 0) >= 500) setLost(true);
 });
 
-let draftOfLastTask = null;
+let draftsOfLastTask = [];
 document.addEventListener("htmx:before:swap", () => {
-  draftOfLastTask = desk ? draftKey() : null;
+  draftsOfLastTask = draftFields().map(draftKey);
 });
 document.addEventListener("htmx:after:swap", () => {
   const before = desk;
@@ -158,7 +165,8 @@ document.addEventListener("htmx:after:swap", () => {
     setSending(false);
     return;
   }
-  if (draftOfLastTask && draftOfLastTask !== draftKey()) sessionStorage.removeItem(draftOfLastTask);
+  const kept = new Set(draftFields().map(draftKey));
+  for (const key of draftsOfLastTask) if (!kept.has(key)) sessionStorage.removeItem(key);
   if (!isTyping(document.activeElement)) document.getElementById("task")?.focus({ preventScroll: true });
   if (window.scrollY > 0) window.scrollTo({ top: 0 });
 });

@@ -4,7 +4,7 @@
 import { isTyping } from "./page.js";
 
 const IS_RTL = document.documentElement.dir === "rtl";
-const NAMES = { Enter: "↵", Escape: "Esc", ArrowStart: IS_RTL ? "→" : "←", ArrowEnd: IS_RTL ? "←" : "→", Shift: "⇧" };
+const NAMES = { Enter: "↵", Escape: "Esc", ArrowStart: IS_RTL ? "→" : "←", ArrowEnd: IS_RTL ? "←" : "→", Shift: "⇧", ArrowUp: "↑", ArrowDown: "↓", Backspace: "⌫" };
 
 /** The event as data-key writes it. Arrows are named by the reading direction, so that they point at the sides. */
 function nameOf(event, isRtl = IS_RTL) {
@@ -32,16 +32,28 @@ function isUsable(element) {
   return !closed || element.matches("summary");
 }
 
-/** The control for a key: those in an open data-key-scope first (the skip menu's digits), then the page's. */
+/**
+ * The control for a key: those of the group that has the focus first (a criterion's digits), then those in an open
+ * data-key-scope (the skip menu's), then the page's. A group's keys work in it alone, and its arrows are the browser's.
+ */
 function findControl(name) {
   const all = [...document.querySelectorAll("[data-key]")].filter((element) => keysOf(element).includes(name));
   const usable = all.filter(isUsable);
-  return usable.find((element) => element.closest("[data-key-scope]")) ?? usable.find((element) => !element.closest("[data-key-scope]"));
+  const group = document.activeElement?.closest("[data-key-within]");
+  if (group && /^(Shift\+)?Arrow/.test(name)) return undefined;
+  const inGroup = group && usable.find((element) => group.contains(element));
+  const outside = usable.filter((element) => !element.closest("[data-key-within]"));
+  return (
+    inGroup ??
+    outside.find((element) => element.closest("[data-key-scope]")) ??
+    outside.find((element) => !element.closest("[data-key-scope]"))
+  );
 }
 
 function press(control) {
   if (control.matches("input[type=radio]")) {
     control.checked = true;
+    if (control.closest("[data-key-within]")) control.focus();
     control.dispatchEvent(new Event("change", { bubbles: true }));
     return;
   }
@@ -92,6 +104,7 @@ function keyElement(name) {
 function listKeys(list) {
   const rows = [];
   for (const control of document.querySelectorAll("[data-key]")) {
+    if (control.closest("[data-key-within]") || control.closest("[hidden]")) continue;
     const term = document.createElement("dt");
     term.className = "row";
     // A key inside a menu is pressed after the key that opens the menu.

@@ -1,10 +1,22 @@
 """Canonical preferences: swapping sides or storage order must never change what was said."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.preferences import CanonicalPreference, to_preferences, to_side, unswap, vote_value
+from app.domain.preferences import (
+    CanonicalPreference,
+    best_pairs,
+    ranking_pairs,
+    rating_pairs,
+    shown_order,
+    to_preferences,
+    to_side,
+    unswap,
+    vote_value,
+)
 
 SIDES = st.sampled_from(["left", "right", "tie", "both_bad"])
 CHOICES = st.sampled_from(["first", "second", "tie", "both_bad"])
@@ -97,3 +109,61 @@ def test_unknown_sides_and_scales_are_refused():
         to_side("left", is_swapped=False)
     with pytest.raises(ValueError, match="scale"):
         vote_value(3, 2)
+
+
+@st.composite
+def rankings(draw):
+    """Places from the best, of two to nine responses with ids in any order."""
+    ids = draw(st.lists(st.integers(1, 10_000), min_size=2, max_size=9, unique=True))
+    place = [draw(st.integers(1, len(ids))) for _ in ids]
+    return [[one for one, at in zip(ids, place, strict=True) if at == wanted] for wanted in sorted(set(place))]
+
+
+@given(rankings())
+def test_a_ranking_says_one_thing_about_each_pair_and_agrees_with_its_places(places):
+    ids = [response_id for tied in places for response_id in tied]
+    place_of = {response_id: place for place, tied in enumerate(places) for response_id in tied}
+    pairs = ranking_pairs(places)
+    assert len(pairs) == len(ids) * (len(ids) - 1) // 2
+    assert len({(pair.low_response_id, pair.high_response_id) for pair in pairs}) == len(pairs)
+    for pair in pairs:
+        below = place_of[pair.high_response_id] - place_of[pair.low_response_id]
+        assert pair.signed_strength == (below > 0) - (below < 0)
+        assert not pair.is_both_bad
+
+
+@given(st.dictionaries(st.integers(1, 10_000), st.integers(1, 7), min_size=1, max_size=9))
+def test_ratings_say_by_how_many_points_one_is_above_the_other(ratings):
+    pairs = rating_pairs(ratings)
+    assert len(pairs) == len(ratings) * (len(ratings) - 1) // 2
+    for pair in pairs:
+        assert pair.signed_strength == ratings[pair.low_response_id] - ratings[pair.high_response_id]
+
+
+def test_naming_the_best_says_nothing_about_the_others():
+    assert best_pairs(7, [9, 7, 3]) == [
+        CanonicalPreference(7, 9, 1, is_both_bad=False),
+        CanonicalPreference(3, 7, -1, is_both_bad=False),
+    ]
+    assert [pair.signed_strength for pair in best_pairs(None, [9, 7, 3])] == [0, 0, 0]
+    with pytest.raises(ValueError, match="none of those"):
+        best_pairs(8, [9, 7])
+
+
+def test_a_response_has_one_place_in_a_ranking():
+    with pytest.raises(ValueError, match="twice"):
+        ranking_pairs([[1], [2, 1]])
+
+
+@given(st.integers(0, 9), st.booleans(), st.binary(min_size=16, max_size=16))
+def test_each_response_is_shown_once_and_the_same_lease_shows_the_same_order(n, is_swapped, serving):
+    order = shown_order(n, is_swapped=is_swapped, serving=serving)
+    assert sorted(order) == list(range(n))
+    assert order == shown_order(n, is_swapped=is_swapped, serving=serving)
+
+
+def test_every_order_of_three_is_shown_about_as_often():
+    """6,000 servings of 6 orders: 1,000 each, three standard deviations are 87."""
+    orders = Counter(tuple(shown_order(3, is_swapped=False, serving=n.to_bytes(16, "big"))) for n in range(6000))
+    assert len(orders) == 6
+    assert all(abs(n - 1000) < 87 for n in orders.values())

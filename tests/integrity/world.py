@@ -176,9 +176,14 @@ class World:
             "done without its judgements, or the reverse": """
                 SELECT id FROM task WHERE kind = 'regular' AND status <> 'archived'
                 AND (status = 'done') <> (n_counted >= n_target)""",
-            "a judgement without its preference": """
-                SELECT a.id FROM annotation a LEFT JOIN preference p ON p.annotation_id = a.id
-                GROUP BY a.id HAVING count(p.id) <> 1""",
+            "a judgement without its preferences": """
+                SELECT a.id FROM annotation a
+                JOIN schema_version s ON s.id = a.schema_version_id
+                CROSS JOIN LATERAL (SELECT count(*) n FROM task_response r WHERE r.task_id = a.task_id) r
+                LEFT JOIN preference p ON p.annotation_id = a.id AND p.criterion = 'overall'
+                GROUP BY a.id, s.definition, r.n
+                HAVING count(p.id) <> CASE s.definition->'overall'->>'kind' WHEN 'none' THEN 0
+                                      ELSE r.n * (r.n - 1) / 2 END""",
             "a judgement without its audit row": """
                 SELECT a.id FROM annotation a LEFT JOIN audit_event e
                 ON e.target_type = 'annotation' AND e.target_id = a.id::text GROUP BY a.id HAVING count(e.id) <> 1""",

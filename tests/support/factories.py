@@ -110,10 +110,12 @@ class Factory:
         *,
         prompt: str | None = None,
         responses: tuple[str, ...] = ("The first response.", "The second response."),
+        n_compared: int = 2,
         overlap: int = 3,
         gold: str | None = None,
         **values: Any,
     ) -> Task:
+        """A task about the first `n_compared` of the responses."""
         n = next(_number)
         text = prompt or f"Prompt number {n}"
         prompt_row = self._add(
@@ -139,7 +141,7 @@ class Factory:
                 **values,
             )
         )
-        for position, row in enumerate(rows[:2]):
+        for position, row in enumerate(rows[:n_compared]):
             self._add(TaskResponse(task_id=task.id, position=position, response_id=row.id))
         if gold:
             self._add(GoldAnswer(task_id=task.id, choice=gold, explanation="Because it is right."))

@@ -210,7 +210,7 @@ def test_a_new_project_and_its_next_steps(reader, make):
     ("path", "data", "status"),
     [
         ("settings/details", {"name": "", "language": "x", "timezone": "x"}, 422),
-        ("settings/choices", {"strength_steps": "9"}, 422),
+        ("schema", {"strength_steps": "9"}, 422),
         ("settings/work", {"overlap": "x", "lease_minutes": "0", "gold_percent": "x", "edit_hours": "9999"}, 422),
         ("archive", {}, 422),
         ("guidelines/draft", {"body": bracketed("mine"), "seen_at": ""}, 409),

@@ -10,6 +10,7 @@ from app.annotation.queries.judgements import (
     judged_public_id,
     newest_guideline_id,
     progress,
+    response_text,
     votes_of_task,
 )
 from app.annotation.queries.leases import (
@@ -60,6 +61,7 @@ __all__ = [
     "remaining",
     "renew",
     "response_qualities",
+    "response_text",
     "simulated_annotators",
     "votes_of_task",
     "waiting_tasks",

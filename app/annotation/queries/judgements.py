@@ -11,10 +11,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
-from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.dialects.postgresql import ARRAY, array, insert
 from sqlalchemy.orm import Session, aliased
 
-from app.annotation.queries.leases import newest_guideline
+from app.annotation.queries.leases import newest_guideline, response_ids_of
 from app.domain.overlap import Vote, project_agreement
 from app.models import (
     Annotation,
@@ -61,6 +61,7 @@ def votes_of_task(session: Session, *, project_id: int, task_id: int) -> tuple[l
             Annotation.standing == Standing.COUNTED,
             Annotation.overlap_reason.in_((OverlapReason.BASE, OverlapReason.IMPORTED, OverlapReason.CALIBRATION)),
             Annotation.supersedes_id.is_(None),
+            Annotation.choice.is_not(None),
         )
         .order_by(Annotation.id.desc())
         .limit(RECENT_VOTES)
@@ -82,6 +83,7 @@ def votes_of_task(session: Session, *, project_id: int, task_id: int) -> tuple[l
         sa.select(Annotation.choice, Annotation.strength, sa.select(ordered_pairs).scalar_subquery()).where(
             Annotation.task_id == task_id,
             Annotation.standing == Standing.COUNTED,
+            Annotation.choice.is_not(None),
             ~sa.exists().where(later.supersedes_id == Annotation.id),
         )
     ).all()
@@ -115,14 +117,19 @@ def guideline(session: Session, guideline_version_id: int | None) -> GuidelineVe
     return session.get(GuidelineVersion, guideline_version_id) if guideline_version_id is not None else None
 
 
+def response_text(session: Session, response_id: int) -> str:
+    return session.scalars(sa.select(Response.text).where(Response.id == response_id)).one()
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the person sees of a task, in stored order, and how far they have come, in one statement."""
+    """What the person sees of a task, responses in stored order, and how far they have come, in one statement."""
 
     prompt: dict[str, Any]
-    first: str
-    second: str
+    documents: Any
+    texts: list[str]
     schema: dict[str, Any]
+    schema_number: int
     language: str | None
     warning: str | None
     guideline_number: int | None
@@ -145,16 +152,22 @@ def content(session: Session, assignment: Assignment, *, day_start: datetime) ->
 @lru_cache
 def _content() -> sa.Select[Any]:
     """Built once: on the way of every judgement, building a statement takes longer than running it."""
-    first, second = aliased(TaskResponse), aliased(TaskResponse)
-    first_text, second_text = aliased(Response), aliased(Response)
     total, today = _own_counts(bindparam("of_project"), bindparam("of_annotator"), bindparam("day_start"))
     guideline_number = sa.select(GuidelineVersion.number).where(GuidelineVersion.id == bindparam("of_guideline"))
+    in_order = sa.func.array_agg(Response.text, type_=ARRAY(sa.Text)).aggregate_order_by(TaskResponse.position)
+    texts = (
+        sa.select(sa.func.coalesce(in_order, sa.cast(sa.literal("{}"), ARRAY(sa.Text))))
+        .select_from(TaskResponse)
+        .join(Response, Response.id == TaskResponse.response_id)
+        .where(TaskResponse.task_id == bindparam("of_task"))
+    )
     return (
         sa.select(
             Prompt.content,
-            first_text.text,
-            second_text.text,
+            Prompt.meta["documents"],
+            texts.scalar_subquery(),
             SchemaVersion.definition,
+            SchemaVersion.number,
             Task.language,
             Prompt.meta.op("->>")("content_warning"),
             guideline_number.scalar_subquery(),
@@ -164,10 +177,6 @@ def _content() -> sa.Select[Any]:
         .select_from(Task)
         .join(SchemaVersion, SchemaVersion.id == bindparam("of_schema"))
         .join(Prompt, Prompt.id == Task.prompt_id)
-        .join(first, sa.and_(first.task_id == Task.id, first.position == 0))
-        .join(first_text, first_text.id == first.response_id)
-        .join(second, sa.and_(second.task_id == Task.id, second.position == 1))
-        .join(second_text, second_text.id == second.response_id)
         .where(Task.id == bindparam("of_task"))
     )
 
@@ -197,15 +206,22 @@ def progress(session: Session, *, project_id: int, annotator_id: int, day_start:
 
 def history(
     session: Session, *, project_id: int, annotator_id: int, before_id: int | None, limit: int
-) -> Sequence[sa.Row[Annotation, Annotation, Assignment, dict[str, Any], dict[str, Any]]]:
-    """(newest revision, first judgement, assignment, prompt content, policy), newest judgement first.
+) -> Sequence[Any]:
+    """(newest revision, first judgement, assignment, prompt content, policy, response ids), newest judgement first.
 
     The cursor is the first judgement's id, so that an edit moves nothing.
     """
     newest = aliased(Annotation)
     later = aliased(Annotation)
     query = (
-        sa.select(newest, Annotation, Assignment, Prompt.content, PolicyVersion.definition)
+        sa.select(
+            newest,
+            Annotation,
+            Assignment,
+            Prompt.content,
+            PolicyVersion.definition,
+            response_ids_of(Annotation.task_id).correlate(Annotation).scalar_subquery(),
+        )
         .join(Assignment, Assignment.id == Annotation.assignment_id)
         .join(newest, newest.assignment_id == Annotation.assignment_id)
         .join(Task, Task.id == Annotation.task_id)

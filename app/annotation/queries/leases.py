@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.annotation.queries.queue import Person
 from app.domain.assignment import GROUP, SKILL
+from app.domain.preferences import shown_order
 from app.models import (
     Annotation,
     Annotator,
@@ -300,13 +301,33 @@ def _close() -> sa.Update:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentRow:
-    """An assignment with its task as they are now, what was asked for, and the two responses' ids in stored order."""
+    """An assignment with its task as they are now, what was asked for, and the responses' ids in stored order."""
 
     assignment: Assignment
     task: Task
     schema: dict[str, Any]
     policy: dict[str, Any]
     response_ids: list[int]
+
+    @property
+    def shown_order(self) -> list[int]:
+        """Task positions as they stand on the screen."""
+        return shown_order(
+            len(self.response_ids), is_swapped=self.assignment.is_swapped, serving=self.assignment.public_id.bytes
+        )
+
+    @property
+    def shown_ids(self) -> list[int]:
+        return [self.response_ids[position] for position in self.shown_order]
+
+
+def response_ids_of(task_id: sa.ColumnElement[int] | Any) -> sa.Select[Any]:
+    """The ids of a task's responses in stored order; an empty array for a bare prompt."""
+    ids = sa.func.array_agg(TaskResponse.response_id, type_=ARRAY(sa.BigInteger)).aggregate_order_by(
+        TaskResponse.position
+    )
+    none: sa.ColumnElement[Any] = sa.cast(sa.literal("{}"), ARRAY(sa.BigInteger))
+    return sa.select(sa.func.coalesce(ids, none)).where(TaskResponse.task_id == task_id)
 
 
 def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> AssignmentRow | None:
@@ -319,16 +340,7 @@ def assignment_row(session: Session, public_id: UUID, *, lock: bool) -> Assignme
 
 @lru_cache
 def _assignment_row(lock: bool) -> sa.Select[Any]:
-    response_ids = (
-        sa.select(
-            sa.func.array_agg(TaskResponse.response_id, type_=ARRAY(sa.BigInteger)).aggregate_order_by(
-                TaskResponse.position
-            )
-        )
-        .where(TaskResponse.task_id == Assignment.task_id)
-        .correlate(Assignment)
-        .scalar_subquery()
-    )
+    response_ids = response_ids_of(Assignment.task_id).correlate(Assignment).scalar_subquery()
     query = (
         sa.select(Assignment, Task, SchemaVersion.definition, PolicyVersion.definition, response_ids)
         .join(Task, Task.id == Assignment.task_id)

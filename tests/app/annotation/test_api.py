@@ -32,21 +32,19 @@ def test_next_tells_what_an_annotator_may_know_and_no_more(make, project, client
     answer = take_next(client, project)
     found = answer["assignment"]
     assert found["prompt"] == "Why?"
-    assert {found["left"], found["right"]} == {"One.", "Two."}
-    assert (found["question"], found["strength_steps"]) == (project.question, 3)
+    assert set(found["responses"]) == {"One.", "Two."}
+    assert (found["question"], found["schema_number"]) == (project.question, 1)
+    assert found["answer_schema"]["overall"]["strength_steps"] == 3
     assert set(found) == {
         "public_id",
         "prompt",
         "messages",
         "content_warning",
-        "left",
-        "right",
+        "documents",
+        "responses",
         "question",
-        "strength_steps",
-        "allows_tie",
-        "allows_both_bad",
-        "asks_rationale",
-        "requires_rationale",
+        "schema_number",
+        "answer_schema",
         "guideline_number",
         "expires_at",
     }

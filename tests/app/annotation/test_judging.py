@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from app.errors import Conflict, Forbidden, Invalid
 from app.models import AuditEvent, Preference, TaskStatus
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy
 from app.web.observability import JUDGEMENTS
 
 LEASE = timedelta(minutes=30)
@@ -180,11 +180,11 @@ def test_a_skipped_task_takes_no_answer(make, project, annotators, clerk):
 @pytest.mark.parametrize(
     ("schema", "answer", "field"),
     [
-        (AnswerSchema(strength_steps=1), 2, "answer"),
-        (AnswerSchema(strength_steps=3), -4, "answer"),
-        (AnswerSchema(allows_tie=False), 0, "answer"),
-        (AnswerSchema(allows_both_bad=False), "both_bad", "answer"),
-        (AnswerSchema(requires_rationale=True), 1, "rationale"),
+        (AnswerSchema(overall=Pairwise(strength_steps=1)), 2, "answer"),
+        (AnswerSchema(overall=Pairwise(strength_steps=3)), -4, "answer"),
+        (AnswerSchema(overall=Pairwise(allows_tie=False)), 0, "answer"),
+        (AnswerSchema(overall=Pairwise(allows_both_bad=False)), "both_bad", "answer"),
+        (AnswerSchema(rationale="required"), 1, "rationale"),
     ],
 )
 def test_an_answer_outside_the_schema_is_refused(make, clerk, schema, answer, field):

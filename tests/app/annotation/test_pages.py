@@ -189,7 +189,7 @@ def test_a_form_without_an_answer_comes_back_with_what_was_typed(make, project, 
 
 
 def test_an_answer_outside_the_schema_keeps_the_form(make, browse, db):
-    project = make.project(policy=PLAIN, schema=AnswerSchema(requires_rationale=True))
+    project = make.project(policy=PLAIN, schema=AnswerSchema(rationale="required"))
     make.task(project)
     client = browse(make.member(project))
     answer = judge(client, project, "b2")

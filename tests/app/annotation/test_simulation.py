@@ -7,7 +7,7 @@ from app import queue
 from app.annotation import simulation
 from app.annotation.simulation import Temper, draw_answer
 from app.models import Annotation, Annotator, AnnotatorKind, Task, TaskKind
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import Pairwise, Policy
 
 CAREFUL = Temper(accuracy=1.0, left_pull=0.0)
 
@@ -95,9 +95,9 @@ def test_a_worker_that_lost_its_job_writes_nothing(db, project):
     assert votes(db) == []
 
 
-def answers(left, right, temper=CAREFUL, schema=AnswerSchema(), n=4000):
+def answers(left, right, temper=CAREFUL, asked=Pairwise(), n=4000):
     dice = random.Random(3)
-    return [draw_answer(dice, left, right, temper=temper, schema=schema) for _ in range(n)]
+    return [draw_answer(dice, left, right, temper=temper, asked=asked) for _ in range(n)]
 
 
 def share(found, test):
@@ -106,26 +106,26 @@ def share(found, test):
 
 def test_the_better_response_wins_by_bradley_and_terry():
     """Without ties P(left) = 1 / (1 + exp(-6 * 0.3)) = .858; two points of the standard error are .011."""
-    found = answers(0.8, 0.5, schema=AnswerSchema(allows_tie=False))
+    found = answers(0.8, 0.5, asked=Pairwise(allows_tie=False))
     assert share(found, lambda answer: answer < 0) == pytest.approx(0.858, abs=0.02)
 
 
 def test_without_qualities_sides_are_tossed():
-    found = answers(None, None, schema=AnswerSchema(allows_tie=False))
+    found = answers(None, None, asked=Pairwise(allows_tie=False))
     assert share(found, lambda answer: answer < 0) == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_pull_to_the_left_shows_on_equal_responses():
-    found = answers(0.5, 0.5, temper=Temper(accuracy=1.0, left_pull=1.0), schema=AnswerSchema(allows_tie=False))
+    found = answers(0.5, 0.5, temper=Temper(accuracy=1.0, left_pull=1.0), asked=Pairwise(allows_tie=False))
     assert share(found, lambda answer: answer < 0) == pytest.approx(0.731, abs=0.03)
 
 
-@pytest.mark.parametrize("schema", [AnswerSchema(strength_steps=1), AnswerSchema(strength_steps=3)])
-def test_answers_stay_within_the_schema(schema):
-    found = {answer for answer in answers(0.9, 0.1, schema=schema) if answer != "both_bad"}
-    assert max(abs(answer) for answer in found) == schema.strength_steps
+@pytest.mark.parametrize("asked", [Pairwise(strength_steps=1), Pairwise(strength_steps=3)])
+def test_answers_stay_within_the_schema(asked):
+    found = {answer for answer in answers(0.9, 0.1, asked=asked) if answer != "both_bad"}
+    assert max(abs(answer) for answer in found) == asked.strength_steps
 
 
 def test_two_bad_responses_are_both_bad_where_that_may_be_said():
     assert set(answers(0.1, 0.2, n=10)) == {"both_bad"}
-    assert "both_bad" not in answers(0.1, 0.2, schema=AnswerSchema(allows_both_bad=False), n=50)
+    assert "both_bad" not in answers(0.1, 0.2, asked=Pairwise(allows_both_bad=False), n=50)

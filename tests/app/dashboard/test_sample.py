@@ -24,7 +24,7 @@ def test_it_comes_with_tasks_guidelines_and_known_answers(make, db):
     assert count(db, GoldAnswer.task_id == Task.id, Task.project_id == project.id) >= 5
     assert "Strength" in queries.current_guideline(db, project.id).body
     policy, schema = queries.current_policy(db, project.id)[1], queries.current_schema(db, project.id)[1]
-    assert (policy.overlap, policy.gold_rate, schema.strength_steps) == (3, 0.1, 3)
+    assert (policy.overlap, policy.gold_rate, schema.pairwise.strength_steps) == (3, 0.1, 3)
     role = db.scalar(sa.select(Membership.role).where(Membership.project_id == project.id))
     assert role == Role.ADMIN
 

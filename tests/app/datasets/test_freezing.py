@@ -28,7 +28,7 @@ from app.models import (
     Standing,
     TaskStatus,
 )
-from app.projects.definitions import AnswerSchema
+from app.projects.definitions import AnswerSchema, Pairwise
 from tests.app.datasets.votes import freeze, some_votes, vote
 from workers.tasks import handlers
 from workers.tasks.jobs import run_job
@@ -262,6 +262,7 @@ def test_a_ranking_keeps_its_group_and_weighs_two_by_k(make, db, project):
                 low_response_id=pair[0],
                 high_response_id=pair[1],
                 signed_strength=1,
+                strength_steps=1,
                 group_id=group,
             )
         )
@@ -578,7 +579,7 @@ def test_two_jobs_of_the_slice_are_handled():
 
 
 def test_a_scale_is_read_from_the_schema_of_each_vote(make, db):
-    project = make.project(schema=AnswerSchema(strength_steps=1))
+    project = make.project(schema=AnswerSchema(overall=Pairwise(strength_steps=1)))
     some = [make.task(project, prompt=f"P{n}") for n in range(3)]
     for task in some:
         vote(make, task, make.outside_annotator(project), "first", strength=1)

@@ -21,6 +21,7 @@ from app.models import (
     Standing,
     TaskResponse,
 )
+from app.projects.definitions import AnswerSchema
 from workers.tasks.jobs import run_job
 
 
@@ -61,12 +62,14 @@ def vote(make, task, annotator, choice="first", strength=None, **values):
     db.add(row)
     db.flush()
     said = to_preferences(choice, strength, *sides(db, task))
+    schema = AnswerSchema.model_validate(db.get_one(SchemaVersion, row.schema_version_id).definition)
     db.add(
         Preference(
             annotation_id=row.id,
             low_response_id=said.low_response_id,
             high_response_id=said.high_response_id,
             signed_strength=said.signed_strength,
+            strength_steps=schema.pairwise.strength_steps,
             is_both_bad=said.is_both_bad,
         )
     )

@@ -30,7 +30,7 @@ from app.models import (
     TaskResponse,
     TaskStatus,
 )
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy
 from app.queue import Cancelled
 
 
@@ -297,7 +297,9 @@ def test_a_problem_names_row_and_column_in_a_sentence(load):
 
 
 def test_votes_must_fit_the_choices_of_the_project(db, make, load):
-    strict = make.project(schema=AnswerSchema(allows_tie=False, allows_both_bad=False, strength_steps=2))
+    strict = make.project(
+        schema=AnswerSchema(overall=Pairwise(allows_tie=False, allows_both_bad=False, strength_steps=2))
+    )
     problems = refused(
         load,
         row(1, votes=(vote("w1", "tie"),)),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.models import Project, ProjectStatus, Role
 from app.projects import queries
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy
 
 NEW = {
     "name": "Helpfulness",
@@ -15,7 +15,7 @@ NEW = {
     "language": "pt-BR",
     "timezone": "America/Sao_Paulo",
     "policy": {"overlap": 2},
-    "answer_schema": {"allows_tie": False},
+    "answer_schema": {"overall": {"kind": "pairwise", "allows_tie": False}},
     "guidelines": "# Be fair",
 }
 
@@ -41,7 +41,7 @@ def test_a_project_is_made_with_all_it_needs(make, browse, db):
     body = answer.json()
     assert (body["name"], body["language"], body["status"]) == ("Helpfulness", "pt-BR", "active")
     assert queries.current_policy(db, body["id"])[1] == Policy(overlap=2)
-    assert queries.current_schema(db, body["id"])[1] == AnswerSchema(allows_tie=False)
+    assert queries.current_schema(db, body["id"])[1] == AnswerSchema(overall=Pairwise(allows_tie=False))
     assert queries.current_guideline(db, body["id"]).body == "# Be fair"
 
 
@@ -55,8 +55,8 @@ def test_a_project_is_made_with_all_it_needs(make, browse, db):
         {"timezone": "Nowhere"},
         {"policy": {"overlap": 0}},
         {"policy": {"unknown": 1}},
-        {"answer_schema": {"strength_steps": 9}},
-        {"answer_schema": {"asks_rationale": False, "requires_rationale": True}},
+        {"answer_schema": {"overall": {"kind": "pairwise", "strength_steps": 9}}},
+        {"answer_schema": {"overall": {"kind": "none"}}},
     ],
     ids=str,
 )
@@ -121,8 +121,8 @@ def test_policy_and_schema_are_read_and_appended(client, base):
     assert client.get(f"{base}/policy").json()["number"] == 1
     answer = client.put(f"{base}/policy", json={"overlap": 4}).json()
     assert (answer["number"], answer["policy"]["overlap"]) == (2, 4)
-    answer = client.put(f"{base}/schema", json={"allows_tie": False}).json()
-    assert (answer["number"], answer["answer_schema"]["allows_tie"]) == (2, False)
+    answer = client.put(f"{base}/schema", json={"overall": {"kind": "pairwise", "allows_tie": False}}).json()
+    assert (answer["number"], answer["answer_schema"]["overall"]["allows_tie"]) == (2, False)
     assert client.get(f"{base}/schema").json() == answer
 
 
@@ -141,7 +141,7 @@ def test_an_archived_project_answers_409(client, base):
     for method, path, body in (
         ("PUT", "", {"name": "New"}),
         ("PUT", "/policy", {"overlap": 4}),
-        ("PUT", "/schema", {"allows_tie": False}),
+        ("PUT", "/schema", {"overall": {"kind": "pairwise", "allows_tie": False}}),
         ("PUT", "/guidelines/draft", {"body": "x"}),
         ("POST", "/pause", None),
     ):

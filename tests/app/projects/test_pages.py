@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.models import Membership, Project, ProjectStatus, Role, Task, TaskStatus
 from app.projects import queries
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy
 from tests.support.browsing import form
 
 NEW = {
@@ -20,10 +20,8 @@ NEW = {
     "overlap": "5",
     "strength_steps": "2",
     "allows_tie": "true",
-    "asks_rationale": "true",
 }
 DETAILS = {"name": "New name", "question": "New question?", "language": "en", "timezone": "UTC"}
-CHOICES = {"strength_steps": "1", "allows_both_bad": "true", "requires_rationale": "true"}
 WORK = {"kind": "mixed", "overlap": "4", "lease_minutes": "10", "gold_percent": "7.5", "edit_hours": "2"}
 
 
@@ -47,7 +45,9 @@ def test_an_instance_admin_makes_a_project_and_is_its_admin(make, browse, db):
     assert response.headers["location"] == f"/projects/{project.id}"
     assert (project.language, project.timezone) == ("de", "Europe/Berlin")
     assert queries.current_policy(db, project.id)[1] == Policy(overlap=5)
-    assert queries.current_schema(db, project.id)[1] == AnswerSchema(allows_both_bad=False, strength_steps=2)
+    assert queries.current_schema(db, project.id)[1] == AnswerSchema(
+        overall=Pairwise(allows_both_bad=False, strength_steps=2)
+    )
     member = db.scalars(sa.select(Membership).where(Membership.project_id == project.id)).one()
     assert (member.user_id, member.role) == (user.id, Role.ADMIN)
 
@@ -119,10 +119,9 @@ def test_the_settings_show_what_holds(admin, project):
     assert f'value="{project.name}"' in page
     assert re.search(r'name="overlap"[^>]*value="3"', page)
     assert re.search(r'name="gold_percent"[^>]*value="4"', page)
-    assert re.search(r'value="3"\s+selected', page)
 
 
-@pytest.mark.parametrize(("section", "data"), [("details", DETAILS), ("choices", CHOICES), ("work", WORK)])
+@pytest.mark.parametrize(("section", "data"), [("details", DETAILS), ("work", WORK)])
 def test_each_section_saves_and_says_so(admin, project, section, data):
     response = admin.post(f"/projects/{project.id}/settings/{section}", data=data)
     assert response.status_code == 303
@@ -132,13 +131,10 @@ def test_each_section_saves_and_says_so(admin, project, section, data):
 
 def test_sections_write_what_they_say(admin, project, db):
     base = f"/projects/{project.id}/settings"
-    for section, data in (("details", DETAILS), ("choices", CHOICES), ("work", WORK)):
+    for section, data in (("details", DETAILS), ("work", WORK)):
         admin.post(f"{base}/{section}", data=data)
     db.expire_all()
     assert (project.name, project.question) == ("New name", "New question?")
-    assert queries.current_schema(db, project.id)[1] == AnswerSchema(
-        allows_tie=False, allows_both_bad=True, strength_steps=1, asks_rationale=True, requires_rationale=True
-    )
     assert queries.current_policy(db, project.id)[1] == Policy(
         overlap=4, lease_minutes=10, gold_rate=0.075, edit_hours=2
     )
@@ -148,7 +144,6 @@ def test_sections_write_what_they_say(admin, project, db):
     ("section", "data", "sentence"),
     [
         ("details", {**DETAILS, "name": ""}, "Please fill this in."),
-        ("choices", {"strength_steps": "9"}, "Please give a number up to 4."),
         ("work", {**WORK, "lease_minutes": "0"}, "Please give a number from 1 upwards."),
         ("work", {**WORK, "gold_percent": "nan"}, "Please give a number."),
         ("work", {**WORK, "edit_hours": ""}, "Please give a whole number."),
@@ -196,7 +191,7 @@ def test_an_archived_project_shows_no_forms_and_takes_none(admin, project, db):
     assert status(db, project) == ProjectStatus.ARCHIVED
     page = admin.get(f"/projects/{project.id}/settings").text
     assert "/settings/details" not in page
-    for path, data in (("settings/details", DETAILS), ("settings/choices", CHOICES), ("settings/work", WORK)):
+    for path, data in (("settings/details", DETAILS), ("settings/work", WORK)):
         refused = admin.post(f"/projects/{project.id}/{path}", data=data)
         assert (refused.status_code, "archived" in refused.text) == (409, True)
     assert admin.post(f"/projects/{project.id}/pause").status_code == 409
@@ -209,7 +204,8 @@ def test_an_archived_project_shows_no_forms_and_takes_none(admin, project, db):
     [
         ("GET", "settings"),
         ("POST", "settings/details"),
-        ("POST", "settings/choices"),
+        ("GET", "schema"),
+        ("POST", "schema"),
         ("POST", "settings/work"),
         ("POST", "pause"),
         ("POST", "resume"),

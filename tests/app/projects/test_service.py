@@ -21,7 +21,7 @@ from app.models import (
     TaskStatus,
 )
 from app.projects import queries, service
-from app.projects.definitions import AnswerSchema, Policy
+from app.projects.definitions import AnswerSchema, Pairwise, Policy
 
 
 def create(db, viewer_id, **values):
@@ -121,7 +121,7 @@ def test_a_new_policy_is_appended_and_holds(db, admin, project):
 
 
 def test_a_new_schema_is_appended_and_the_same_is_not(db, admin, project):
-    wanted = AnswerSchema(allows_tie=False)
+    wanted = AnswerSchema(overall=Pairwise(allows_tie=False))
     for _ in range(2):
         version_id, _schema = service.change_schema(db, viewer_id=admin.id, project_id=project.id, schema=wanted)
     assert queries.current_schema(db, project.id) == (version_id, wanted)
@@ -215,7 +215,7 @@ def test_an_archived_project_refuses_every_change_until_it_is_restored(db, admin
     for refused in (
         lambda: service.update_details(db, **who, **details),
         lambda: service.change_policy(db, **who, policy=Policy(overlap=9)),
-        lambda: service.change_schema(db, **who, schema=AnswerSchema(allows_tie=False)),
+        lambda: service.change_schema(db, **who, schema=AnswerSchema(overall=Pairwise(allows_tie=False))),
         lambda: service.pause(db, **who),
         lambda: service.resume(db, **who),
         lambda: service.save_draft(db, **who, body="x", seen_at=None),

@@ -77,6 +77,7 @@ def vote(db):
                 low_response_id=canonical.low_response_id,
                 high_response_id=canonical.high_response_id,
                 signed_strength=canonical.signed_strength,
+                strength_steps=3,
                 is_both_bad=canonical.is_both_bad,
             )
         )

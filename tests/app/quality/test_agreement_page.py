@@ -155,9 +155,9 @@ def test_only_base_imported_and_calibration_votes_count_and_only_the_last_revisi
     vote(make.task(make.project()), one, "A")
     votes = service.read_votes(db, project.id)
     assert [(row[0], row[2]) for row in service.as_file_rows(votes)] == [
-        (task.id, "A"),
-        (task.id, "B"),
-        (task.id, "both_bad"),
+        (str(task.id), "A"),
+        (str(task.id), "B"),
+        (str(task.id), "both_bad"),
     ]
 
 
