@@ -23,7 +23,7 @@ from app.exchange.rows import (
     Response,
     Vote,
 )
-from app.exchange.values import check_text, read_metadata, read_name
+from app.exchange.values import check_documents, check_text, read_metadata, read_name
 
 _TWO_NEEDED = "Give every task at least two responses."
 
@@ -81,6 +81,8 @@ def parse_record(row: int, record: dict[str, Any], limits: Limits, options: Read
     prompt = _prompt(prompt_value, limits)
     if not options.keep_same:
         _check_different(responses, record)
+    metadata = read_metadata(get("metadata"), "metadata", limits)
+    check_documents(metadata, "metadata")
     return ImportRow(
         row=row,
         prompt=prompt,
@@ -89,7 +91,7 @@ def parse_record(row: int, record: dict[str, Any], limits: Limits, options: Read
         domain=read_name(get("domain"), "domain", limits),
         language=read_name(get("language"), "language", limits),
         tags=_tags(get("tags"), limits),
-        metadata=read_metadata(get("metadata"), "metadata", limits),
+        metadata=metadata,
         gold=read_gold(get("gold"), get("gold_explanation"), names, limits),
         votes=votes + read_votes(get("votes"), names, limits),
     )

@@ -112,8 +112,6 @@ def _unfit(row: ImportRow, schema: AnswerSchema) -> ImportProblem | None:
     found = len(row.responses)
     if schema.fits(2 if schema.pairwise and found > 2 else found):
         return None
-    if found == 0:
-        return ImportProblem(row.row, "responses", "bare_prompt")
     if not schema.compares:
         return ImportProblem(row.row, "responses", "responses_not_asked")
     return ImportProblem(row.row, "responses", "responses_few", {"found": found})

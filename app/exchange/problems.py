@@ -102,8 +102,6 @@ SENTENCES: Mapping[str, str] = MappingProxyType({
     "votes_apart": "An earlier row has the same prompt and responses. Put the votes of both into one row.",
     "vote_changed": "The annotator %(annotator)s has already voted otherwise on these responses. "
     "An import never changes a vote; leave this one out.",
-    "bare_prompt": "It has no responses, and this project hands out no bare prompts. Give every task responses, or "
-    "turn answers to bare prompts on in the project's schema.",
     "responses_not_asked": "It has responses, and this project asks for answers to bare prompts only. Leave them out, "
     "or add an overall choice or a criterion to the project's schema.",
     "gold_needs_pairs": "A known answer is a choice of two, which this project does not ask for. Leave it out.",

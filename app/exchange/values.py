@@ -63,6 +63,17 @@ def read_metadata(value: Any, column: str, limits: Limits) -> dict[str, Any]:
     return clean  # type: ignore[no-any-return]
 
 
+def check_documents(metadata: dict[str, Any], column: str) -> None:
+    """`documents` stand beside the responses: what cannot be shown is said now, since nobody would miss it later."""
+    documents = metadata.get("documents", [])
+    if not isinstance(documents, list) or not all(_is_document(each) for each in documents):
+        raise RowError("documents_kind", f"{column}, documents")
+
+
+def _is_document(value: Any) -> bool:
+    return isinstance(value.get("text") if isinstance(value, dict) else value, str)
+
+
 def _storable(value: Any, column: str, path: str, depth: int, limits: Limits) -> Any:
     """The value as jsonb can keep it. `path` is where it stands, for the sentence."""
     if isinstance(value, str):

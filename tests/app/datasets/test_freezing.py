@@ -55,6 +55,9 @@ def rows(version, *names):
     return [json.loads(line) for line in lines.splitlines()]
 
 
+WITHOUT_DEMONSTRATIONS = set(files.NAMES) - set(files.DEMONSTRATIONS.values())
+
+
 def stored_files():
     filesystem, path = storage._path("datasets")
     return sorted(filesystem.find(path)) if filesystem.exists(path) else []
@@ -68,7 +71,7 @@ def test_a_version_is_frozen_with_its_rows_files_and_manifest(make, db, project)
     some_votes(make, project, n_tasks=10)
     version, job = freeze(db, project)
     assert (job.state, job.error) == (JobState.SUCCEEDED, None)
-    assert set(version.files) == set(files.NAMES)
+    assert set(version.files) == WITHOUT_DEMONSTRATIONS
     found = rows(version)
     assert len(found) == 10
     assert {frozenset(row) for row in found} == {frozenset(FIELDS)}
@@ -382,7 +385,7 @@ def test_killed_between_naming_and_building_a_retry_builds_from_the_named_votes(
     assert db.get_one(Job, version.job_id).attempt == 2
     assert named(db, version) == before
     assert version.content_hash == twin.content_hash
-    assert len(stored_files()) == len(files_before) + len(files.NAMES)
+    assert len(stored_files()) == len(files_before) + len(WITHOUT_DEMONSTRATIONS)
     assert all(f"/{version.id}/2/" in path for path in set(stored_files()) - set(files_before))
 
 
@@ -398,7 +401,7 @@ def test_killed_while_saving_leaves_no_orphans_after_the_retry(make, db, project
         patched.setattr(service, "_freeze", killed)
         with pytest.raises(Killed):
             service.run(job, reporter)
-    assert len([path for path in stored_files() if f"/{version.id}/1/" in path]) == len(files.NAMES)
+    assert len([path for path in stored_files() if f"/{version.id}/1/" in path]) == len(WITHOUT_DEMONSTRATIONS)
     back_in_the_queue(db, version)
     run_job(version.job_id)
     db.expire_all()

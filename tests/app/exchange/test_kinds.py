@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from app.exchange import service
 from app.exchange.schemas import ImportOptions
 from app.exchange.service import ImportRefused
-from app.models import Annotation, Preference, Prompt, Response, Task, TaskResponse
-from app.projects.definitions import AnswerSchema, Likert, NoOverall, Ranking
+from app.models import Annotation, Preference, Prompt, Response, SchemaVersion, Task, TaskResponse
+from app.projects.definitions import AnswerSchema, Likert, NoOverall, Ranking, content_hash
 from tests.app.exchange.test_command import run_file
 
 RANKING = AnswerSchema(overall=Ranking())
@@ -92,6 +92,16 @@ def test_rankings_given_elsewhere_count_and_come_once(load, db):
     with pytest.raises(ImportRefused) as refused:
         load(RANKING, FOUR | {"votes": [changed]}, project=project)
     assert codes(refused) == [("votes", "vote_changed")]
+
+
+def test_votes_on_what_was_imported_under_another_schema_have_no_task(load, db):
+    project, _counts = load(AnswerSchema(), FOUR)
+    body = RANKING.model_dump(mode="json")  # changed while the file was read: the settings page refuses it otherwise
+    db.add(SchemaVersion(project_id=project.id, number=2, definition=body, content_hash=content_hash(body)))
+    db.flush()
+    with pytest.raises(ImportRefused) as refused:
+        load(RANKING, FOUR | {"votes": [{"annotator": "w", "ranking": ["a", "b", "c", "d"]}]}, project=project)
+    assert codes(refused) == [("votes", "schema_changed")]
 
 
 @pytest.mark.parametrize(

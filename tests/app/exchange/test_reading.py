@@ -81,8 +81,8 @@ def test_a_full_row_of_jsonl():
         metadata={"source": {"page": 3}},
         gold=Gold("response_b", "Warmer."),
         votes=(
-            Vote("9", "response_a", (0, 1), 2, at, 12.0, "Clear."),
-            Vote("w2", "both_bad", (0, 1), None, at, None, None),
+            Vote("9", "response_a", (0, 1), strength=2, submitted_at=at, seconds=12.0, rationale="Clear."),
+            Vote("w2", "both_bad", (0, 1), submitted_at=at),
         ),
     )
 
@@ -176,7 +176,7 @@ def test_more_than_two_responses_are_voted_on_in_pairs():
     ]
     row = only(jsonl({"prompt": "p", "responses": ["x", "y", "z"], "votes": votes}))
 
-    assert row.votes == (Vote("w", "response_c", (0, 2), 3), Vote("w", "tie", (0, 1)))
+    assert row.votes == (Vote("w", "response_c", (0, 2), strength=3), Vote("w", "tie", (0, 1)))
 
 
 CHAT = [{"role": "user", "content": "Hi"}]
@@ -343,7 +343,13 @@ def votes_on(draw, count: int) -> tuple[Vote, ...]:
         strength = draw(st.none() | st.integers(1, 3)) if choice in RESPONSE_NAMES else None
         seconds = draw(st.none() | st.floats(0, 1e6))
         votes[annotator] = Vote(
-            annotator, choice, pair, strength, draw(st.none() | times), seconds, draw(st.none() | texts)
+            annotator,
+            choice,
+            pair,
+            strength=strength,
+            submitted_at=draw(st.none() | times),
+            seconds=seconds,
+            rationale=draw(st.none() | texts),
         )
     return tuple(votes.values())
 
