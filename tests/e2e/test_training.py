@@ -154,7 +154,7 @@ def evaluated(studio, trained):
 def test_a_finished_model_is_evaluated_from_its_page(studio, trained, evaluated):
     page = studio["page"]
     page.goto(evaluated)
-    expect(page.get_by_text("Beside baselines")).to_be_visible()
+    expect(page.get_by_role("heading", name="Beside baselines")).to_be_visible()
     page.goto(trained)
     number = evaluated.rstrip("/").rsplit("/", 1)[1]
     assert page.locator(f"a[href$='/evaluations/{number}']").count() == 1

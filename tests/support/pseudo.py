@@ -19,7 +19,7 @@ RIGHT_TO_LEFT = "he"
 OPEN, CLOSE, BETWEEN = "⟦", "⟧", "\x1f"
 # Written by people, by machines for machines, or in the reader's locale by Babel: no text of ours.
 SKIPPED = frozenset({"script", "style", "time", "pre", "code", "kbd", "svg", "template", "textarea"})
-SKIPPED_CLASSES = frozenset({"mono", "keys", "numeric", "brand", "prose"})
+SKIPPED_CLASSES = frozenset({"mono", "keys", "numeric", "brand", "prose", "shown-source"})
 SKIPPED_FIELDS = frozenset({"language", "timezone", "locale"})
 _DATA = re.compile(r"\bUTC\b|\bAccord\b|\S+@\S+|\b\d{4}-\w{3}-\d{1,2}\b")
 READ_OUT = frozenset({"aria-label", "title", "placeholder", "alt", "data-confirm", "data-copied", "data-error"})
