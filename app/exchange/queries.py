@@ -21,8 +21,10 @@ from app.models import (
     Annotation,
     Annotator,
     AnnotatorKind,
+    Assignment,
     ImportBatch,
     Job,
+    Preference,
     Project,
     Prompt,
     Response,
@@ -31,6 +33,7 @@ from app.models import (
 )
 
 IMPORT_LOCK = 4_201_001
+COPIED = (Prompt, Response, Task, TaskResponse, Annotator, Assignment, Annotation, Preference)
 
 
 def try_lock_imports(session: Session, project_id: int) -> bool:
@@ -174,3 +177,12 @@ def copy_rows(session: Session, model: type[Base], columns: Sequence[str], rows:
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def refresh_statistics(session: Session) -> None:
+    """Tell the planner of what was copied in, which it would else take for empty tables until autovacuum comes by.
+
+    Waits for nobody: a table that is being analysed is left to whoever does it.
+    """
+    names = ", ".join(f'"{model.__tablename__}"' for model in COPIED)
+    session.execute(sa.text(f"ANALYZE (SKIP_LOCKED) {names}"))

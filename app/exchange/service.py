@@ -25,6 +25,8 @@ from app.projects import queries as project_queries
 
 MAX_PROBLEMS = 100
 LOCK_SECONDS = 0.5
+MANY = 1000
+"""Rows of a file after which the planner is told: fewer change no plan."""
 
 
 class Report(Protocol):
@@ -110,6 +112,8 @@ def import_rows(
         session.delete(batch)
         loader.counts.batch_id = earlier_batch_id
     session.flush()
+    if loader.counts.rows >= MANY:
+        queries.refresh_statistics(session)
     return loader.counts
 
 

@@ -380,3 +380,13 @@ def test_statements_do_not_grow_with_the_rows(load, count_statements):
     with count_statements() as many:
         load(*(row(n, votes=(vote("w1"), vote(f"w{n}"))) for n in range(2, 502)))
     assert len(many) == len(few)
+
+
+def test_the_planner_knows_of_a_large_import_before_autovacuum_comes_by(db, load):
+    def estimate():
+        return db.scalar(sa.text("SELECT reltuples FROM pg_class WHERE oid = 'prompt'::regclass"))
+
+    load(*(row(number) for number in range(20)))
+    assert estimate() != pytest.approx(20)
+    load(*(row(number) for number in range(20, 1_100)), file_hash="e" * 64)
+    assert estimate() == pytest.approx(1_100, rel=0.1)
