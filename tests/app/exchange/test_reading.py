@@ -8,7 +8,6 @@ import json
 import os
 import string
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -29,8 +28,6 @@ from app.exchange.rows import (
     row_key,
 )
 from tests.support.import_files import GOOD, as_csv, as_jsonl, as_parquet, csv_file, jsonl, packed, parquet_of
-
-DATA = Path(os.environ.get("ACCORD_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 
 
 def rows_of(content: bytes, name: str = "a.jsonl", **options) -> list[ImportRow]:
@@ -406,21 +403,12 @@ def test_any_bytes_give_rows_or_sentences_and_never_an_error(content):
             assert problem.message
 
 
-def data_folder(name: str) -> Path:
-    folder = DATA / name
-    if not folder.is_dir():
-        if os.environ.get("CI"):
-            pytest.fail(f"no folder {name} under ACCORD_DATA ({DATA}), and CI must not skip")
-        pytest.skip(f"no folder {name} under ACCORD_DATA ({DATA}); it holds real data that is not part of this project")
-    return folder
-
-
 @pytest.mark.real_data
-def test_ukp_convarg1_is_read_with_every_pair_and_vote(tmp_path):
+def test_ukp_convarg1_is_read_with_every_pair_and_vote(tmp_path, real_data):
     skipped = []
     path = tmp_path / "ukp.jsonl.gz"
 
-    assert write_jsonl(CONVERTERS["ukp_convarg1"](data_folder("ukp_convarg1"), skipped), path) == 12_577
+    assert write_jsonl(CONVERTERS["ukp_convarg1"](real_data / "ukp_convarg1", skipped), path) == 12_577
     assert skipped == []
 
     strict = preview(path, path.name)
@@ -440,11 +428,11 @@ def test_ukp_convarg1_is_read_with_every_pair_and_vote(tmp_path):
 
 
 @pytest.mark.real_data
-def test_hh_is_read_and_what_is_left_out_is_told(tmp_path):
+def test_hh_is_read_and_what_is_left_out_is_told(tmp_path, real_data):
     skipped = []
     path = tmp_path / "hh.jsonl"
 
-    assert write_jsonl(CONVERTERS["hh"](data_folder("hh_harmless_test"), skipped), path) == 2_303
+    assert write_jsonl(CONVERTERS["hh"](real_data / "hh_harmless_test", skipped), path) == 2_303
     assert [(problem.code, problem.row) for problem in skipped] == [
         ("empty", 87),
         ("empty", 517),
